@@ -1,0 +1,177 @@
+"""Messages with tensors <-> bytes, the tensors' data neither parsed nor copied more than once.
+
+Protobuf copies every `bytes` field into its own memory when it parses, and again when Python reads it: four copies of
+a request before NumPy sees it. Here the message is taken apart by hand instead, as far as its tensors' data, which are
+read where they lie; protobuf parses what remains. The other way round the data are joined into the message in one copy.
+That is sound because protobuf lets a field appear in parts: the parts of a sub-message are merged, whatever their order.
+
+A message that this walk does not understand is given to protobuf as it is, so both always agree on what is valid.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferRequest, StreamInferResponse
+from numbatch.v1.tensor_pb2 import Tensor
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
+from numbatch.wire.tensors import Array, array_bytes, tensor_header
+
+MessageT = TypeVar("MessageT", bound=Message)
+NamedArray = tuple[str, Array]
+
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+
+# More tensors than any model has; each costs the walk some microseconds of the event loop.
+_MAX_TENSORS = 1024
+
+
+class _NotUnderstood(Exception):
+    """The walk met what it does not handle; protobuf decides what it is."""
+
+
+@dataclass(frozen=True)
+class TensorCodec(Generic[MessageT]):
+    """Encodes and decodes one type of message.
+
+    Attributes
+    ----------
+    message_type : type
+        The generated class.
+    path : tuple of int
+        The field numbers that lead from the message to its tensors' data.
+    tensors : callable
+        Returns the tensors of a message.
+    """
+
+    message_type: type[MessageT]
+    path: tuple[int, ...]
+    tensors: Callable[[MessageT], Sequence[Tensor]]
+
+    def encode(self, message: MessageT, arrays: Iterable[NamedArray] = ()) -> bytes:
+        """Return the bytes of a message with these arrays as its tensors.
+
+        Raises
+        ------
+        InvalidArgumentError
+            DATA_TYPE_MISMATCH, if the contract has no type for an array's elements.
+        """
+        parts: list[bytes | memoryview] = []
+        *outer, tensor_field, data_field = self.path
+        for name, array in arrays:
+            header, data = tensor_header(name, array).SerializeToString(), array_bytes(array)
+            head = header + _tag(data_field) + _varint(len(data))
+            parts += [_tag(tensor_field), _varint(len(head) + len(data)), head, data]
+        for field in reversed(outer):
+            parts = [_tag(field), _varint(sum(map(len, parts))), *parts] if parts else []
+        return b"".join([message.SerializeToString(), *parts])
+
+    def decode(self, data: bytes) -> tuple[MessageT, list[memoryview]]:
+        """Return a message without its tensors' data, and the data, one for each tensor, as views of what came.
+
+        Raises
+        ------
+        InvalidArgumentError
+            MALFORMED_MESSAGE.
+        """
+        view = memoryview(data)
+        blobs: list[memoryview] = []
+        try:
+            try:
+                message = self.message_type.FromString(_strip(view, self.path, blobs))
+                if len(blobs) == len(self.tensors(message)):
+                    return message, blobs
+            except _NotUnderstood:
+                pass
+            message = self.message_type.FromString(data)
+            return message, [memoryview(tensor.data) for tensor in self.tensors(message)]
+        except DecodeError as malformed:
+            name = self.message_type.DESCRIPTOR.full_name
+            raise error(
+                Reason.MALFORMED_MESSAGE,
+                f"{len(data)} bytes that are no {name}",
+                hint="check the client's .proto files",
+            ) from malformed
+
+
+def _strip(view: memoryview, path: tuple[int, ...], blobs: list[memoryview]) -> bytes:
+    """Return a message's bytes without the fields at the end of `path`, whose contents are appended to `blobs`."""
+    kept: list[bytes | memoryview] = []
+    position, end = 0, len(view)
+    while position < end:
+        start = position
+        tag, position = _read_varint(view, position)
+        field, wire_type = tag >> 3, tag & 7
+        if wire_type == _LENGTH_DELIMITED:
+            length, position = _read_varint(view, position)
+            content = view[position : position + length]
+            position += length
+        elif wire_type == _VARINT:
+            _, position = _read_varint(view, position)
+        elif wire_type in (_FIXED64, _FIXED32):
+            position += 8 if wire_type == _FIXED64 else 4
+        else:
+            raise _NotUnderstood
+        if position > end:
+            raise _NotUnderstood
+        if field != path[0]:
+            kept.append(view[start:position])
+            continue
+        if wire_type != _LENGTH_DELIMITED:
+            raise _NotUnderstood
+        if len(path) == 1:
+            blobs[-1] = content  # of a field that comes twice the last counts
+            continue
+        if len(path) == 2:
+            blobs.append(view[:0])
+            if len(blobs) > _MAX_TENSORS:
+                raise _NotUnderstood
+        inner = _strip(content, path[1:], blobs)
+        kept += [_tag(field), _varint(len(inner)), inner]
+    return b"".join(kept)
+
+
+def _read_varint(view: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(view) and shift < 63:
+        byte = view[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+    raise _NotUnderstood
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _tag(field: int) -> bytes:
+    return _varint(field << 3 | _LENGTH_DELIMITED)
+
+
+def _number(message_type: type[Message], field: str) -> int:
+    return int(message_type.DESCRIPTOR.fields_by_name[field].number)
+
+
+_DATA = _number(Tensor, "data")
+_INPUTS = (_number(InferRequest, "inputs"), _DATA)
+_OUTPUTS = (_number(InferResponse, "outputs"), _DATA)
+
+INFER_REQUEST = TensorCodec(InferRequest, _INPUTS, lambda message: message.inputs)
+INFER_RESPONSE = TensorCodec(InferResponse, _OUTPUTS, lambda message: message.outputs)
+STREAM_INFER_REQUEST = TensorCodec(
+    StreamInferRequest, (_number(StreamInferRequest, "request"), *_INPUTS), lambda message: message.request.inputs
+)
+STREAM_INFER_RESPONSE = TensorCodec(
+    StreamInferResponse, (_number(StreamInferResponse, "response"), *_OUTPUTS), lambda message: message.response.outputs
+)

@@ -1,0 +1,50 @@
+"""Which names are names: of models, layers and inputs; and the names of activations."""
+
+import re
+from typing import cast
+
+from numbatch.v1.model_pb2 import ActivationFunction
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
+
+_PREFIX = "ACTIVATION_FUNCTION_"
+
+# Letters and digits first: no hidden files, no ".." among the folders of a model repository.
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LAYER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
+
+
+def is_model_name(name: str) -> bool:
+    """Return whether a model may have this name."""
+    return _MODEL_NAME.fullmatch(name) is not None
+
+
+def is_layer_name(name: str) -> bool:
+    """Return whether a layer or an input may have this name."""
+    return _LAYER_NAME.fullmatch(name) is not None
+
+
+def activation_name(function: int) -> str:
+    """Return the name of an activation ("relu"), also of one that this version does not know."""
+    value = ActivationFunction.DESCRIPTOR.values_by_number.get(function)
+    return value.name.removeprefix(_PREFIX).lower() if value else f"activation {function}"
+
+
+def activation_function(name: str) -> ActivationFunction:
+    """Return the activation of this name.
+
+    Parameters
+    ----------
+    name : str
+        Its name in model.proto, in lower case and without the prefix: "relu", "gelu_erf".
+
+    Raises
+    ------
+    InvalidArgumentError
+        INVALID_FIELD, if there is none.
+    """
+    value = ActivationFunction.DESCRIPTOR.values_by_name.get(_PREFIX + name.upper())
+    if value is None or value.number == 0:
+        known = ", ".join(activation_name(number) for number in ActivationFunction.values() if number)
+        raise error(Reason.INVALID_FIELD, "no such activation", field="activation", got=repr(name), expected=known)
+    return cast("ActivationFunction", value.number)

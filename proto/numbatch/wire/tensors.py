@@ -1,0 +1,154 @@
+"""Arrays <-> tensors: the one table of data types, and the checks that both sides make."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numbatch.v1.tensor_pb2 import (
+    DATA_TYPE_FLOAT16,
+    DATA_TYPE_FLOAT32,
+    DATA_TYPE_INT8,
+    DATA_TYPE_INT32,
+    DATA_TYPE_INT64,
+    DATA_TYPE_UNSPECIFIED,
+    DataType,
+    Tensor,
+)
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
+
+Array = npt.NDArray[Any]
+Float32Array = npt.NDArray[np.float32]
+
+# bfloat16 is missing: NumPy has no such type.
+_DTYPES: dict[DataType, np.dtype[Any]] = {
+    DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    DATA_TYPE_FLOAT16: np.dtype("<f2"),
+    DATA_TYPE_INT8: np.dtype("i1"),
+    DATA_TYPE_INT32: np.dtype("<i4"),
+    DATA_TYPE_INT64: np.dtype("<i8"),
+}
+_DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
+
+
+def data_type_name(data_type: int) -> str:
+    """Return the short name of a data type ("float32"), also of one that this version does not know."""
+    value = DataType.DESCRIPTOR.values_by_number.get(data_type)
+    return value.name.removeprefix("DATA_TYPE_").lower() if value else f"data type {data_type}"
+
+
+def tensor_header(name: str, array: Array) -> Tensor:
+    """Return the tensor of an array without its data.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, if the contract has no type for the elements.
+    """
+    data_type = _DATA_TYPES.get(array.dtype.newbyteorder("<"))
+    if data_type is None:
+        expected = ", ".join(str(dtype) for dtype in _DATA_TYPES)
+        raise error(Reason.DATA_TYPE_MISMATCH, "no tensor type for it", field=name, got=array.dtype, expected=expected)
+    return Tensor(name=name, data_type=data_type, shape=array.shape)
+
+
+def array_bytes(array: Array) -> memoryview:
+    """Return the elements of an array as they go over the wire, without a copy where it is laid out so already."""
+    wire_order = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return wire_order.reshape(-1).view(np.uint8).data
+
+
+def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
+    """Return the array that a tensor's header and data make, as a read-only view of the data.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        The header; its own `data` is not read.
+    data : bytes or memoryview
+        The elements.
+    field : str
+        The path of the tensor in its message, for errors.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, SHAPE_MISMATCH or BYTE_COUNT_MISMATCH.
+    """
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
+        got = data_type_name(tensor.data_type)
+        raise error(Reason.DATA_TYPE_MISMATCH, "not a type of tensors", field=f"{field}.data_type", got=got)
+    if any(length < 0 for length in tensor.shape):
+        raise error(
+            Reason.SHAPE_MISMATCH,
+            "negative axis",
+            field=f"{field}.shape",
+            got=list(tensor.shape),
+            expected="lengths of 1 or more",
+        )
+    expected_bytes = math.prod(tensor.shape) * dtype.itemsize
+    if len(data) != expected_bytes:
+        raise error(
+            Reason.BYTE_COUNT_MISMATCH,
+            f"data of {data_type_name(tensor.data_type)} {list(tensor.shape)}",
+            field=f"{field}.data",
+            got=f"{len(data)} bytes",
+            expected=f"{expected_bytes} bytes",
+        )
+    return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
+
+
+def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
+    """Return anything NumPy-like as a contiguous float32 array, copied only where it must be.
+
+    Parameters
+    ----------
+    x : array_like
+        Numbers or booleans, of any rank. float64 is rounded to the nearest float32.
+    field : str
+        What it is, for errors.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, if it holds anything but real numbers, is ragged, or holds a finite number beyond the range of
+        float32.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as ragged:
+        raise error(
+            Reason.DATA_TYPE_MISMATCH,
+            "not a rectangular array of numbers",
+            field=field,
+            got=type(x).__name__,
+            expected="numbers, rows of equal length",
+        ) from ragged
+    if array.dtype.kind not in "fiub":
+        raise error(Reason.DATA_TYPE_MISMATCH, field=field, got=f"dtype {array.dtype}", expected="real numbers")
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, dtype="<f4").reshape(array.shape)
+    if array.dtype.itemsize > 4 and array.dtype.kind == "f" and np.any(np.isinf(single) & np.isfinite(array)):
+        raise error(
+            Reason.DATA_TYPE_MISMATCH,
+            "a finite number beyond the range of float32",
+            field=field,
+            got=f"up to {np.max(np.abs(array[np.isfinite(array)])):.4g}",
+            expected="at most 3.4028e38",
+        )
+    return single
+
+
+def is_float32(data_type: int) -> bool:
+    """Return whether a specification means float32; unspecified means that too."""
+    return data_type in (DATA_TYPE_FLOAT32, DATA_TYPE_UNSPECIFIED)
+
+
+def shape_text(shape: Sequence[int], *, batch: bool = False) -> str:
+    """Return a shape for people: "[10]", or with any batch axes before it "[..., 10]"."""
+    axes = (["..."] if batch else []) + [str(length) for length in shape]
+    return f"[{', '.join(axes)}]"
