@@ -3,7 +3,7 @@
 Protobuf copies every `bytes` field into its own memory when it parses, and again when Python reads it: four copies of
 a request before NumPy sees it. Here the message is taken apart by hand instead, as far as its tensors' data, which are
 read where they lie; protobuf parses what remains. The other way round the data are joined into the message in one copy.
-That is sound because protobuf lets a field appear in parts: the parts of a sub-message are merged, whatever their order.
+That is sound because protobuf lets a field appear in parts: the parts of a sub-message are merged in any order.
 
 A message that this walk does not understand is given to protobuf as it is, so both always agree on what is valid.
 """

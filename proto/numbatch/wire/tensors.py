@@ -115,8 +115,7 @@ def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
     Raises
     ------
     InvalidArgumentError
-        DATA_TYPE_MISMATCH, if it holds anything but real numbers, is ragged, or holds a finite number beyond the range of
-        float32.
+        DATA_TYPE_MISMATCH, if it holds anything but real numbers, is ragged, or finite beyond float32.
     """
     try:
         array = np.asarray(x)
