@@ -1,0 +1,75 @@
+# `make demo` and `make test` are all that a newcomer needs; each makes the environment if it is missing.
+
+# The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. To choose: make PYTHON=/path/to/python3
+PYTHON ?= python3 python3.13 python3.12 python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+
+# The locks are complete and carry hashes: nothing is resolved, so nothing can differ from what was tested.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--extra server --group build
+
+.PHONY: help demo test check bench format proto lock clean
+.DELETE_ON_ERROR:
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.server ## Serve the example model and stream held-out images through it
+	$(BIN)/numbatch demo
+
+test: check ## Check and run every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stubs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/stubs.py --check
+
+bench: $(VENV)/.dev ## Measure the kernels against their peers
+	$(BIN)/python -m benchmarks.kernels
+
+format: $(VENV)/.dev ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.dev ## Generate the stubs of the .proto files
+	$(BIN)/python scripts/stubs.py
+
+lock: $(UV) ## Lock the dependencies of pyproject.toml anew (LOCK=--upgrade: at their newest)
+	$(COMPILE) $(LOCK) --output-file requirements/server.txt
+	$(COMPILE) $(LOCK) --group dev --constraint requirements/server.txt --output-file requirements/dev.txt
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@for python in $(PYTHON); do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+			echo "$(VENV): $$("$$python" --version)"; \
+			exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "numbatch needs Python 3.11, 3.12 or 3.13, and found none as: $(PYTHON); try make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.server: requirements/server.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "$(VENV): installing requirements/server.txt"
+	@$(INSTALL) --require-hashes --requirement requirements/server.txt
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+# What tests need includes what the server needs, at the same versions.
+$(VENV)/.dev: requirements/dev.txt requirements/server.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "$(VENV): installing requirements/dev.txt"
+	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $(VENV)/.server $@
+
+$(BIN)/uv: | $(VENV)/pyvenv.cfg
+	@$(INSTALL) uv
