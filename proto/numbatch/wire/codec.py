@@ -136,7 +136,7 @@ def _strip(view: memoryview, path: tuple[int, ...], blobs: list[memoryview]) -> 
 
 def _read_varint(view: memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
-    while position < len(view) and shift < 63:
+    while position < len(view) and shift < 35:  # protobuf takes no tag or length of more than five bytes
         byte = view[position]
         position += 1
         value |= (byte & 0x7F) << shift

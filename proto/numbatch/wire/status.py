@@ -60,7 +60,7 @@ def from_status(status: Status) -> NumbatchError:
         got=context.get("got", ""),
         expected=context.get("expected", ""),
         model=context.get("model", ""),
-        version=int(version) if version.isdecimal() else 0,
+        version=int(version) if version.isdecimal() and len(version) < 20 else 0,
         request_id=context.get("request_id", ""),
         retry_delay_s=retry_delay_s,
     )

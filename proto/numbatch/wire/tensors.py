@@ -99,7 +99,15 @@ def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
             got=f"{len(data)} bytes",
             expected=f"{expected_bytes} bytes",
         )
-    return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
+    try:
+        return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
+    except ValueError as unshapable:  # too many axes, or empty ones beside others too long to address
+        raise error(
+            Reason.SHAPE_MISMATCH,
+            f"no array has such a shape: {unshapable}",
+            field=f"{field}.shape",
+            got=f"{len(tensor.shape)} axes",
+        ) from unshapable
 
 
 def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
