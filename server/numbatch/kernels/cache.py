@@ -1,0 +1,137 @@
+"""Compiling the kernels once, and keeping the machine code on disk.
+
+Numba's own cache looks at one source file only; the kernels are made by several. Here the folder's name holds a digest
+of everything that shapes the code: the sources of this package and the versions of Numba and LLVM. (Numba adds the
+processor's name and features to the key.) A cache that cannot be read or written costs a warning and a compilation,
+never a failure.
+
+The folder is NUMBATCH_CACHE_DIR, or else XDG_CACHE_HOME/numbatch, or else ~/.cache/numbatch.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import caching
+
+_log = logging.getLogger(__name__)
+
+
+def cache_directory() -> Path:
+    """Return the folder where the machine code of this version of the kernels is kept."""
+    home = os.environ.get("NUMBATCH_CACHE_DIR", "")
+    if not home:
+        base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        home = str(Path(base) / "numbatch")
+    return Path(home) / f"kernels-{_digest()[:16]}"
+
+
+@functools.cache
+def _digest() -> str:
+    digest = hashlib.sha256(f"numba {numba.__version__} llvmlite {llvmlite.__version__}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+class _Locator(caching._CacheLocator):  # type: ignore[misc]
+    """Tells Numba's cache where to look."""
+
+    def __init__(self, py_func: Callable[..., Any]) -> None:
+        self._py_file = py_func.__code__.co_filename  # Numba reads it to say where a warning comes from.
+        self._name = py_func.__qualname__
+
+    def get_cache_path(self) -> str:
+        return str(cache_directory())
+
+    def get_source_stamp(self) -> str:
+        return _digest()
+
+    def get_disambiguator(self) -> str:
+        return self._name
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":
+        return cls(py_func)
+
+
+class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]
+
+
+class KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's cache in our folder, made so that no trouble with it stops a kernel."""
+
+    _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is kept for a signature, or None."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as unreadable:  # a truncated or foreign file may raise anything that unpickling can
+            _log.warning("the kernel cache in %s cannot be read, compiling: %r", self.cache_path, unreadable)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the machine code for a signature, if that can be done."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as unwritable:
+            _log.warning(
+                "the kernel cache in %s cannot be written, the next start will compile again: %s; "
+                "set NUMBATCH_CACHE_DIR to a folder that can be",
+                self.cache_path,
+                unwritable,
+            )
+
+
+def compiled_once(function: Callable[..., None], signature: Any) -> "CompiledOnce":
+    """Return a function compiled, for this signature only, when it is first called or on `prepare`.
+
+    It releases the global interpreter lock while it runs. Any other types of arguments raise TypeError: nothing is ever
+    compiled after `prepare`.
+    """
+    return CompiledOnce(function, signature)
+
+
+class CompiledOnce:
+    """A function that is compiled once, or taken from the cache; see `compiled_once`."""
+
+    def __init__(self, function: Callable[..., None], signature: Any) -> None:
+        functools.update_wrapper(self, function)
+        self._signature = signature
+        self._dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+        self._dispatcher._cache = KernelCache(function)
+        self._lock = threading.Lock()
+        self._ready: Callable[..., None] | None = None
+
+    def prepare(self) -> None:
+        """Compile now, or take the machine code from the cache."""
+        with self._lock:
+            if self._ready is None:
+                started = time.perf_counter()
+                self._dispatcher.compile(self._signature)
+                self._dispatcher.disable_compile()
+                self._ready = self._dispatcher
+                seconds = time.perf_counter() - started
+                from_cache = bool(self._dispatcher.stats.cache_hits)
+                _log.info("kernels %s in %.2f s", "taken from the cache" if from_cache else "compiled", seconds)
+
+    def assembly(self) -> str:
+        """Return the machine code as text, for tests and the curious."""
+        self.prepare()
+        return "\n".join(self._dispatcher.inspect_asm().values())
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run it."""
+        if self._ready is None:
+            self.prepare()
+        self._dispatcher(*arguments)
