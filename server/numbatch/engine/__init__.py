@@ -1,0 +1,17 @@
+"""Floor 2: models in memory. A Model message becomes a validated plan, packed weights, and one compiled call per batch.
+
+It knows no gRPC and can be used without a server:
+
+>>> from numbatch.engine import load_model
+>>> from numbatch.wire.models import dense, sequential
+>>> model = load_model(sequential("tiny", [10], [dense(3, "sigmoid"), dense(5, "sigmoid")], seed=1))
+>>> model.infer([[0.5] * 10] * 4).shape
+(4, 5)
+"""
+
+from numbatch.engine.files import read_model
+from numbatch.engine.loaded import LoadedModel, load_model
+from numbatch.engine.specs import ArraySpec, LayerInfo, ModelSummary
+from numbatch.engine.validation import validate_model
+
+__all__ = ["ArraySpec", "LayerInfo", "LoadedModel", "ModelSummary", "load_model", "read_model", "validate_model"]

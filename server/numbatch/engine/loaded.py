@@ -1,0 +1,215 @@
+"""A model in memory, ready to run."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from numbatch.engine.graph import Graph, build_graph
+from numbatch.engine.plan import Plan, make_plan
+from numbatch.engine.requests import check_inputs, check_layers
+from numbatch.engine.specs import ArraySpec, ModelSummary
+from numbatch.engine.validation import Source, dense_weights, open_model, summarize
+from numbatch.engine.weights import WeightsReader
+from numbatch.kernels.packing import aligned_zeros, pack, unpack
+from numbatch.kernels.program import NOT_WANTED, run_network
+from numbatch.kernels.target import TARGET
+from numbatch.v1.model_pb2 import Model
+from numbatch.wire.errors import error
+from numbatch.wire.models import set_weights
+from numbatch.wire.reasons import Reason
+from numbatch.wire.tensors import Array, Float32Array, as_float32
+
+
+def load_model(source: Source, *, name: str = "") -> "LoadedModel":
+    """Load a model: validate it, pack its weights, make sure the kernels are compiled, and run it once.
+
+    Parameters
+    ----------
+    source : path or Model
+        A version folder that holds `model.binpb` or `model.txtpb`, such a file, or a message with inline weights.
+    name : str
+        The model's name, if its message has none. One that has another is refused. Default: that of the folder.
+
+    Returns
+    -------
+    LoadedModel
+        Ready.
+
+    Raises
+    ------
+    ModelError
+        Whatever is wrong with it; see `numbatch.wire.errors`.
+    """
+    model, folder = open_model(source, name)
+    graph = build_graph(model)
+    plan = make_plan(graph)
+    arena = aligned_zeros(plan.arena_size)
+    for node, kernel, bias in dense_weights(graph, WeightsReader(folder)):
+        pack(plan.dense[node.name], kernel, bias, arena)
+    return LoadedModel(_without_weights(model), graph, plan, arena)
+
+
+class LoadedModel:
+    """A model in memory, ready to run. Made by `load_model`; safe to use from several threads at once.
+
+    Attributes
+    ----------
+    summary : ModelSummary
+        Its inputs, layers and outputs.
+    instruction_set : str
+        "avx512", "avx2" or "portable": what the kernels use on this machine. It changes no bit.
+    """
+
+    def __init__(self, skeleton: Model, graph: Graph, plan: Plan, arena: Float32Array) -> None:
+        self.summary: ModelSummary = summarize(skeleton, graph)
+        self.instruction_set = TARGET.name
+        self._skeleton = skeleton
+        self._plan = plan
+        self._arena = arena
+        self._steps = np.array(plan.steps, np.int64)
+        self._arrays = {node.name: ArraySpec(node.name, node.output_shape) for node in graph.nodes}
+        self._layers = {node.name: int(node.field.removeprefix("model.layers[").rstrip("]")) for node in graph.nodes}
+        self._workspaces: list[Float32Array] = []
+        self._workspaces_lock = threading.Lock()
+        run_network.prepare()
+        self.run({"": np.zeros((1, *self.summary.inputs[0].shape), np.float32)})
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.summary.name
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        return f"<LoadedModel {self.name!r}: {len(summary.layers)} layers, {summary.parameter_count} parameters>"
+
+    @overload
+    def infer(self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, layers: None = None) -> Float32Array: ...
+
+    @overload
+    def infer(
+        self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, layers: Sequence[str]
+    ) -> dict[str, Float32Array]: ...
+
+    def infer(
+        self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike], *, layers: Sequence[str] | None = None
+    ) -> Float32Array | dict[str, Float32Array]:
+        """Run the model over a batch.
+
+        Parameters
+        ----------
+        x : array_like of shape (..., *input axes), or mapping of str to array_like
+            The batch: any number of batch axes, also none, then those of the model's input. Numbers are rounded to
+            float32.
+        layers : sequence of str, optional
+            The layers whose outputs are wanted. Default: the model's only output.
+
+        Returns
+        -------
+        ndarray of float32, or dict of str to ndarray
+            The output, or the outputs by layer name in the order asked for; the batch axes come first.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the batch or a layer's name does not fit, or no layers are named and the model has several outputs.
+        """
+        inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
+        arrays = {name: as_float32(value, name or "x") for name, value in inputs.items()}
+        if layers is not None:
+            return dict(self.run(arrays, layers))
+        if len(self.summary.outputs) > 1:
+            got, expected = ", ".join(self.summary.outputs), "layers=[...] that names those wanted"
+            raise error(
+                Reason.INVALID_FIELD, "a model with several outputs", field="layers", got=got, expected=expected
+            )
+        return self.run(arrays)[0][1]
+
+    def run(
+        self, inputs: Mapping[str, Array], layers: Sequence[str] = (), *, max_output_bytes: int | None = None
+    ) -> list[tuple[str, Float32Array]]:
+        """Run the model over a batch of float32 arrays; what `infer` does, for servers.
+
+        Parameters
+        ----------
+        inputs : mapping of str to ndarray of float32
+            By input name; "" will do for a model with one input. Read-only and unaligned arrays cost nothing.
+        layers : sequence of str
+            The layers whose outputs are wanted. Empty: the model's outputs.
+        max_output_bytes : int, optional
+            Refuse a batch whose outputs are larger, before anything is computed.
+
+        Returns
+        -------
+        list of (str, ndarray of float32)
+            Layer names and outputs, in the order asked for.
+
+        Raises
+        ------
+        InvalidArgumentError
+            UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, DATA_TYPE_MISMATCH, SHAPE_MISMATCH, EMPTY_BATCH,
+            UNKNOWN_LAYER or DUPLICATE_LAYER.
+        MessageTooLargeError
+            MESSAGE_TOO_LARGE.
+        """
+        chosen = check_layers(layers or self.summary.outputs, self._arrays)
+        batch = check_inputs(inputs, self.summary.inputs)
+        size = 4 * batch.rows * sum(spec.elements for spec in chosen)
+        if max_output_bytes is not None and size > max_output_bytes:
+            raise error(
+                Reason.MESSAGE_TOO_LARGE,
+                f"outputs of {batch.rows} rows",
+                got=f"{size} bytes",
+                expected=f"at most {max_output_bytes} bytes",
+                hint="send fewer rows at once or name fewer layers",
+            )
+        outputs = np.empty(size // 4, np.float32)
+        wanted = np.full(len(self._steps), NOT_WANTED, np.int64)
+        results = []
+        at = 0
+        for spec in chosen:
+            wanted[self._plan.step_of[spec.name]] = at
+            end = at + batch.rows * spec.elements
+            results.append((spec.name, outputs[at:end].reshape(batch.axes + spec.shape)))
+            at = end
+        with self._workspace() as workspace:
+            run_network(self._steps, self._arena, workspace, batch.x, batch.rows, self._plan.block, wanted, outputs)
+        return results
+
+    def message(self, *, include_weights: bool = True) -> Model:
+        """Return the model as a message, its weights inline or, without them, its shapes only."""
+        model = Model()
+        model.CopyFrom(self._skeleton)
+        if include_weights:
+            for name, place in self._plan.dense.items():
+                layer = model.layers[self._layers[name]]
+                kernel, bias = unpack(place, self._arena)
+                set_weights(layer, kernel, bias if layer.dense.HasField("bias") else None)
+        return model
+
+    @contextmanager
+    def _workspace(self) -> Iterator[Float32Array]:
+        """Lend scratch memory: as many as ever ran at once are kept."""
+        with self._workspaces_lock:
+            workspace = self._workspaces.pop() if self._workspaces else None
+        if workspace is None:
+            workspace = aligned_zeros(self._plan.workspace_size)
+        try:
+            yield workspace
+        finally:
+            with self._workspaces_lock:
+                self._workspaces.append(workspace)
+
+
+def _without_weights(model: Model) -> Model:
+    """Remove the sources of the weights from a message: they are in the arena."""
+    for layer in model.layers:
+        if layer.WhichOneof("kind") == "dense":
+            layer.dense.kernel.ClearField("source")
+            if layer.dense.HasField("bias"):
+                layer.dense.bias.ClearField("source")
+    return model

@@ -1,0 +1,103 @@
+"""Checking a whole model, its weights included, without making it ready to run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from numbatch.engine.files import model_file, read_model
+from numbatch.engine.graph import Graph, Node, build_graph
+from numbatch.engine.plan import dense_layout
+from numbatch.engine.specs import LayerInfo, ModelSummary
+from numbatch.engine.weights import WeightsReader
+from numbatch.v1.model_pb2 import Model
+from numbatch.wire.errors import error
+from numbatch.wire.models import NUMERIC_CONTRACT
+from numbatch.wire.names import is_model_name
+from numbatch.wire.reasons import Reason
+from numbatch.wire.tensors import Float32Array
+
+Source = str | os.PathLike[str] | Model
+
+
+def open_model(source: Source, name: str = "") -> tuple[Model, Path | None]:
+    """Return a model's message, under this name if one is given, and the folder of its files.
+
+    Raises
+    ------
+    CorruptModelError
+        MODEL_CORRUPT.
+    InvalidModelError
+        MODEL_INVALID, if the model has another name than the one given, or none.
+    """
+    model = Model()
+    folder = None
+    if isinstance(source, Model):
+        model.CopyFrom(source)
+    else:
+        model = read_model(source)
+        folder = model_file(source).parent
+    if name and model.name not in ("", name):
+        raise error(Reason.MODEL_INVALID, field="model.name", got=repr(model.name), expected=repr(name))
+    model.name = model.name or name
+    if not model.name and folder is not None:
+        # <repository>/<model>/<version>/model.binpb
+        model.name = folder.resolve().parent.name if folder.resolve().name.isdecimal() else folder.resolve().name
+    if not is_model_name(model.name):
+        expected = "letters, digits and . _ -, at most 128, a letter or digit first"
+        raise error(Reason.MODEL_INVALID, field="model.name", got=repr(model.name), expected=expected)
+    return model, folder
+
+
+def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[tuple[Node, Float32Array, Float32Array | None]]:
+    """Read and check the kernel and the bias of each dense layer, one layer at a time."""
+    for node in graph.nodes:
+        if node.kind == "dense":
+            dense, field = node.layer.dense, f"{node.field}.dense"
+            kernel = reader.read(dense.kernel, [node.input_shape[-1], dense.units], f"{field}.kernel")
+            bias = reader.read(dense.bias, [dense.units], f"{field}.bias") if dense.HasField("bias") else None
+            yield node, kernel, bias
+
+
+def summarize(model: Model, graph: Graph) -> ModelSummary:
+    """Describe a model whose graph is right."""
+    return ModelSummary(
+        model.name,
+        model.description,
+        graph.inputs,
+        tuple(_layer_info(node) for node in graph.nodes),
+        graph.outputs,
+        model.numeric_contract or NUMERIC_CONTRACT,
+        dict(model.metadata),
+    )
+
+
+def validate_model(source: Source, *, name: str = "") -> ModelSummary:
+    """Check a model as `load_model` does, weights included, but neither pack nor compile anything.
+
+    Parameters
+    ----------
+    source : path or Model
+        As for `load_model`.
+    name : str
+        As for `load_model`.
+
+    Raises
+    ------
+    ModelError
+        Whatever is wrong with it.
+    """
+    model, folder = open_model(source, name)
+    graph = build_graph(model)
+    for _ in dense_weights(graph, WeightsReader(folder)):
+        pass
+    return summarize(model, graph)
+
+
+def _layer_info(node: Node) -> LayerInfo:
+    parameters = packed = 0
+    if node.kind == "dense":
+        inputs, units = node.input_shape[-1], node.output_shape[-1]
+        parameters = inputs * units + (units if node.layer.dense.HasField("bias") else 0)
+        packed = 4 * dense_layout(node).end
+    activation = "" if node.kind == "flatten" or node.activation == "linear" else node.activation
+    return LayerInfo(node.name, node.kind, node.inputs, node.output_shape, parameters, packed, activation)
