@@ -1,0 +1,1 @@
+"""Models on disk and in memory: which versions there are, loading them, swapping them, unloading them."""

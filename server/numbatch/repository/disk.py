@@ -1,0 +1,89 @@
+"""What lies on disk: a folder -> the models and versions in it.
+
+The layout is ``<repository>/<model>/<version>/model.binpb`` or ``model.txtpb``. Only names are read here, never what is
+in the files. A name that came in a request is compared with what was found and never becomes part of a path, and what
+leads out of the repository through a symbolic link is found to be a problem.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from numbatch.engine.files import MODEL_FILES
+from numbatch.wire.names import is_model_name
+
+# One spelling for each number, so that no two folders are the same version; at most what fits an int64.
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True, order=True)
+class FoundVersion:
+    """A version on disk.
+
+    Attributes
+    ----------
+    name : str
+        The model: the name of its folder.
+    version : int
+        1 or more; 0 where a model was found but no version of it.
+    folder : Path
+        Where the version lies.
+    problem : str
+        Why it cannot be loaded; "" if nothing speaks against it so far.
+    """
+
+    name: str
+    version: int
+    folder: Path
+    problem: str = ""
+
+
+def scan(repository: Path) -> list[FoundVersion]:
+    """Return the versions in a repository, ordered by name and version.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If the repository itself cannot be read; the message names it.
+    """
+    try:
+        root = repository.resolve(strict=True)
+        folders = sorted(folder for folder in root.iterdir() if _is_folder(folder))
+    except FileNotFoundError as missing:
+        raise FileNotFoundError(f"model repository {str(repository)!r}: no such folder; create it") from missing
+    except NotADirectoryError as file:
+        raise NotADirectoryError(f"model repository {str(repository)!r}: a file, expected a folder") from file
+    except PermissionError as denied:
+        raise PermissionError(f"model repository {str(repository)!r}: no permission to read it") from denied
+    return sorted(found for folder in folders for found in _scan_model(root, folder))
+
+
+def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
+    try:
+        inside = list(folder.iterdir())
+    except OSError as unreadable:
+        yield FoundVersion(folder.name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
+        return
+    versions = [path for path in inside if _VERSION.fullmatch(path.name) and path.is_dir()]
+    if versions and not is_model_name(folder.name):
+        rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
+        yield FoundVersion(folder.name, 0, folder, f"the folder's name is no model name; expected {rule}")
+    elif versions:
+        for path in versions:
+            yield FoundVersion(folder.name, int(path.name), path, _escape(root, path))
+    elif any((folder / file).is_file() for file in MODEL_FILES):
+        expected = f"{folder.name}/1/{MODEL_FILES[0]}"
+        yield FoundVersion(folder.name, 0, folder, f"the model file is not in a version folder; expected {expected}")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _escape(root: Path, folder: Path) -> str:
+    """Return what is wrong if a version folder or its model file is really somewhere else."""
+    for path in (folder, *(folder / file for file in MODEL_FILES)):
+        if not path.resolve().is_relative_to(root):
+            return f"{path.relative_to(root)} leads out of the model repository"
+    return ""

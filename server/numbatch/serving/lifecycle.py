@@ -1,0 +1,51 @@
+"""Where a server stands between its start and its end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+
+class Phase(Enum):
+    """The phases, in their order."""
+
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Lifecycle:
+    """Knows the phase, and wakes those who watch. It belongs to the thread of the event loop."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.LOADING
+        self._watchers: set[Callable[[], None]] = set()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the server stands now."""
+        return self._phase
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server finishes what it has and takes no more."""
+        return self._phase is Phase.DRAINING
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to a phase; draining is the last."""
+        if not self.draining:
+            self._phase = phase
+            self.notify()
+
+    def notify(self) -> None:
+        """Wake the watchers: the phase or the models have changed."""
+        for watcher in list(self._watchers):
+            watcher()
+
+    @contextmanager
+    def watched_by(self, watcher: Callable[[], None]) -> Iterator[None]:
+        """Call a function after every change, as long as the context lasts."""
+        self._watchers.add(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
