@@ -1,0 +1,1 @@
+"""The `numbatch` command. Each sub-command is a file, imported only when it runs; `main` is the entry point."""

@@ -1,0 +1,115 @@
+"""A model described: as one dictionary, which is the JSON form, and as text for people, which is made from it."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from numbatch.v1.repository_pb2 import ModelMetadata
+from numbatch.wire.tensors import shape_text
+
+if TYPE_CHECKING:
+    from numbatch.engine import ModelSummary
+
+Description = Mapping[str, Any]
+
+
+def of_summary(summary: "ModelSummary", version: int | None) -> Description:
+    """Describe a model on disk; its version is None where its place does not tell."""
+    shapes = {layer.name: layer.output_shape for layer in summary.layers}
+    return {
+        "name": summary.name,
+        "version": version,
+        "description": summary.description,
+        "numeric_contract": summary.numeric_contract,
+        "inputs": [_array(spec.name, spec.shape) for spec in summary.inputs],
+        "outputs": [_array(name, shapes[name]) for name in summary.outputs],
+        **_layers(summary.layers),
+        "metadata": dict(summary.user_metadata),
+    }
+
+
+def of_metadata(metadata: ModelMetadata) -> Description:
+    """Describe a model on a server."""
+    return {
+        "name": metadata.status.model_name,
+        "version": metadata.status.model_version,
+        "description": metadata.description,
+        "numeric_contract": metadata.numeric_contract,
+        "inputs": [_array(spec.name, spec.shape) for spec in metadata.inputs],
+        "outputs": [_array(spec.name, spec.shape) for spec in metadata.outputs],
+        **_layers(metadata.layers),
+        "metadata": dict(metadata.metadata),
+    }
+
+
+def as_text(model: Description) -> RenderableType:
+    """Return a description for people: a heading, the table of layers, the metadata."""
+    version = f"/{model['version']}" if model["version"] else ""
+    heading = Text.assemble((f"{model['name']}{version}", "bold"), f"  arithmetic {model['numeric_contract']}")
+    lines = [model["description"]] if model["description"] else []
+    lines += [f"{kind:<8} {_arrays(model[kind])}" for kind in ("inputs", "outputs")]
+    metadata = map(Text, _metadata(model["metadata"]))
+    return Group(heading, *map(Text, lines), "", _table(model), "", *metadata)
+
+
+def _table(model: Description) -> Table:
+    table = Table(box=box.SIMPLE, show_edge=False, show_footer=True, pad_edge=False)
+    layers = model["layers"]
+    table.add_column("layer", f"{len(layers)} layers" if len(layers) != 1 else "1 layer", no_wrap=True)
+    table.add_column("kind")
+    if not _is_chain(model):
+        table.add_column("takes")
+    table.add_column("output", no_wrap=True)
+    table.add_column("activation")
+    table.add_column("parameters", f"{model['parameter_count']:,}", justify="right")
+    table.add_column("bytes packed", f"{model['packed_bytes']:,}", justify="right")
+    for layer in layers:
+        cells = [layer["name"], layer["kind"]]
+        cells += [] if _is_chain(model) else [", ".join(layer["inputs"])]
+        cells += [shape_text(layer["output_shape"]), layer["activation"] or "-"]
+        table.add_row(*map(Text, [*cells, f"{layer['parameter_count']:,}", f"{layer['packed_bytes']:,}"]))
+    return table
+
+
+def _is_chain(model: Description) -> bool:
+    """Return whether each layer takes the one before it, so that there is nothing to say about it."""
+    names = [spec["name"] for spec in model["inputs"]] + [layer["name"] for layer in model["layers"]]
+    return len(model["inputs"]) == 1 and all(
+        layer["inputs"] == [before] for layer, before in zip(model["layers"], names, strict=False)
+    )
+
+
+def _metadata(metadata: Mapping[str, str]) -> Iterator[str]:
+    width = max(map(len, metadata), default=0)
+    for key in sorted(metadata):
+        yield f"{key:<{width}}  {metadata[key]}"
+
+
+def _arrays(arrays: list[Description]) -> str:
+    return ", ".join(f"{array['name']} {shape_text(array['shape'], batch=True)}" for array in arrays)
+
+
+def _array(name: str, shape: Any) -> Description:
+    return {"name": name, "shape": list(shape)}
+
+
+def _layers(layers: Any) -> Description:
+    """Describe the layers: the engine's `LayerInfo` and the contract's `LayerSummary` have the same attributes."""
+    described = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "inputs": list(layer.inputs),
+            "output_shape": list(layer.output_shape),
+            "activation": layer.activation,
+            "parameter_count": layer.parameter_count,
+            "packed_bytes": layer.packed_bytes,
+        }
+        for layer in layers
+    ]
+    totals = {key: sum(layer[key] for layer in described) for key in ("parameter_count", "packed_bytes")}
+    return {"layers": described, **totals}

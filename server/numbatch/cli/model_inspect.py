@@ -1,0 +1,75 @@
+"""`numbatch model inspect`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+from numbatch.cli.connection import connect
+from numbatch.cli.description import Description, as_text, of_metadata, of_summary
+from numbatch.cli.exits import CommandError
+from numbatch.cli.options import SERVER_VARIABLE, json_option, model_reference, server_option
+
+_TIMEOUT_S = 30.0
+
+# Where the output is no terminal, there is no width to keep to.
+_UNLIMITED = 1000
+
+
+@click.command()
+@click.argument("model", metavar="PATH|NAME[/VERSION]")
+@server_option
+@json_option
+@click.pass_context
+def inspect(ctx: click.Context, model: str, server: str, json_wanted: bool) -> None:
+    """Show the layers, shapes and sizes of a model.
+
+    The model is a PATH to a model's folder (of which the newest version is shown), a version's folder or a model
+    file; or, with --server, the NAME of a model there. NUMBATCH_SERVER alone decides only where there is no such
+    path.
+
+    The packed bytes are those of the weights in memory, as the kernels read them.
+
+    \b
+    Examples:
+      numbatch model inspect models/digits
+      numbatch model inspect digits/1 --server 127.0.0.1:8001
+      numbatch model inspect models/digits/1/model.binpb --json
+    """  # noqa: D301
+    source = ctx.get_parameter_source("server")
+    named = source is ParameterSource.COMMANDLINE or (
+        source is ParameterSource.ENVIRONMENT and not Path(model).exists()
+    )
+    description = _on_server(model, server) if named else _on_disk(Path(model))
+    if json_wanted:
+        click.echo(json.dumps(description))
+    else:
+        width = None if sys.stdout.isatty() else _UNLIMITED
+        Console(highlight=False, width=width).print(as_text(description))
+
+
+def _on_server(model: str, server: str) -> Description:
+    name, version = model_reference(model)
+    with connect(server, _TIMEOUT_S) as client:
+        return of_metadata(client.get_metadata(name, version=version))
+
+
+def _on_disk(path: Path) -> Description:
+    # Only now: they take a second to import, and --help does not need them.
+    from numbatch.cli.discovery import find_versions
+    from numbatch.engine import validate_model
+
+    if not path.exists():
+        hint = f"name a model's folder, or a server's model with --server HOST:PORT or {SERVER_VARIABLE}"
+        raise CommandError(f"{path}: no such file or folder; {hint}")
+    versions = find_versions(path)
+    names = sorted({found.name for found in versions})
+    if len(names) > 1:
+        raise CommandError(f"{path}: a model repository; name one of its models: {', '.join(names)}")
+    newest = versions[-1]
+    if newest.problem:
+        raise CommandError(f"{newest.folder}: {newest.problem}")
+    return of_summary(validate_model(newest.folder, name=newest.name), newest.version or None)

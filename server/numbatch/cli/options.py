@@ -1,0 +1,57 @@
+"""The options, arguments and names that several commands share."""
+
+from typing import NamedTuple, cast
+
+import click
+
+from numbatch.v1.repository_pb2 import ModelState
+
+
+class ModelReference(NamedTuple):
+    """A model on a server; version 0 is the newest that is ready."""
+
+    name: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}" if self.version else self.name
+
+
+def model_reference(text: str) -> ModelReference:
+    """Return the model that NAME or NAME/VERSION means."""
+    name, slash, version = text.partition("/")
+    if not name or (slash and not (version.isdecimal() and int(version) > 0)):
+        raise click.BadParameter(f"got {text!r}, expected NAME or NAME/VERSION, such as digits or digits/2")
+    return ModelReference(name, int(version or 0))
+
+
+def axes(text: str) -> tuple[int, ...]:
+    """Return the axes that 10 or 28x28 means."""
+    parts = text.split("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"got {text!r}, expected the length of each axis, such as 10 or 28x28")
+    return tuple(map(int, parts))
+
+
+def state_name(state: int) -> str:
+    """Return the state of a model as a word: "ready"."""
+    return ModelState.Name(cast("ModelState", state)).removeprefix("MODEL_STATE_").lower()
+
+
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+# Where `numbatch serve` listens by default.
+DEFAULT_SERVER = "127.0.0.1:8001"
+SERVER_VARIABLE = "NUMBATCH_SERVER"
+
+server_option = click.option(
+    "--server",
+    metavar="HOST:PORT",
+    envvar=SERVER_VARIABLE,
+    show_envvar=True,
+    default=DEFAULT_SERVER,
+    show_default=True,
+    help="The server to ask.",
+)
+
+json_option = click.option("--json", "json_wanted", is_flag=True, help="Print JSON, for programs.")
