@@ -8,6 +8,7 @@ never a failure.
 The folder is NUMBATCH_CACHE_DIR, or else XDG_CACHE_HOME/numbatch, or else ~/.cache/numbatch.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -78,6 +79,8 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
             return super().load_overload(sig, target_context)
         except Exception as unreadable:  # a truncated or foreign file may raise anything that unpickling can
             _log.warning("the kernel cache in %s cannot be read, compiling: %r", self.cache_path, unreadable)
+            with contextlib.suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

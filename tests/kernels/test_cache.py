@@ -1,0 +1,69 @@
+"""The cache of machine code: it saves time and never costs more than a warning."""
+
+import logging
+from typing import Any
+
+import pytest
+from numba.core import types
+
+from numbatch.kernels.cache import cache_directory, compiled_once
+
+SIGNATURE = types.void(types.Array(types.int64, 1, "C"))
+
+
+def increment(numbers: Any) -> None:
+    numbers[0] += 1
+
+
+@pytest.fixture
+def directory(tmp_path: Any, monkeypatch: Any, caplog: Any) -> Any:
+    caplog.set_level(logging.INFO, logger="numbatch.kernels")
+    monkeypatch.setenv("NUMBATCH_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run_it() -> Any:
+    import numpy as np
+
+    numbers = np.array([41])
+    compiled_once(increment, SIGNATURE)(numbers)
+    return numbers[0]
+
+
+def test_the_second_process_does_not_compile(directory: Any, caplog: Any) -> None:
+    assert run_it() == 42
+    assert run_it() == 42
+    assert [record.message.rsplit(" in ", 1)[0] for record in caplog.records] == [
+        "kernels compiled",
+        "kernels taken from the cache",
+    ]
+
+
+def test_the_folder_is_named_after_all_that_shapes_the_code(directory: Any) -> None:
+    assert cache_directory().parent == directory
+    assert cache_directory().name.startswith("kernels-")
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning(directory: Any, caplog: Any) -> None:
+    directory.write_text("a file, where a folder should be")
+    assert run_it() == 42
+    assert "cannot be written" in caplog.text
+    assert "NUMBATCH_CACHE_DIR" in caplog.text
+
+
+def test_a_damaged_cache_costs_a_warning_and_a_compilation(directory: Any, caplog: Any) -> None:
+    run_it()
+    for file in cache_directory().iterdir():
+        file.write_bytes(b"damaged")
+    caplog.clear()
+    assert run_it() == 42
+    assert "cannot be read" in caplog.text
+    assert "kernels compiled" in caplog.text
+
+
+def test_arguments_of_other_types_are_refused_rather_than_compiled_for(directory: Any) -> None:
+    import numpy as np
+
+    function = compiled_once(increment, SIGNATURE)
+    with pytest.raises(TypeError):
+        function(np.array([1.5]))
