@@ -58,7 +58,8 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_shapes_of_every_kind(shape: Any) -> None:
-    assert_equals_reference(*shape, "relu")
+    rows, inputs, units = shape
+    assert_equals_reference(rows, inputs, units, "relu")
 
 
 def test_a_row_has_the_same_bits_alone_and_anywhere_in_any_batch() -> None:

@@ -76,9 +76,11 @@ def test_no_tile_needs_more_registers_than_there_are(target: Any) -> None:
         assert target.panels(rows) * target.nv * (rows + 1) + 1 <= target.registers, rows
 
 
-@numba.njit
-def exchange(value: Any) -> Any:
+def _exchange(value: Any) -> Any:
     return set_float_environment(value)
+
+
+exchange: Any = numba.njit(_exchange)
 
 
 @pytest.mark.skipif(TARGET.name == "portable", reason="the control register is that of x86 processors with SSE")
@@ -103,6 +105,8 @@ def test_the_digest_of_the_contract_is_the_committed_one() -> None:
     rng = np.random.default_rng(2024)
     digest = hashlib.sha256()
     for activation in ("linear", "relu", "sigmoid", "tanh", "softmax"):
-        x, kernel, bias = (rng.integers(-9, 10, shape).astype(np.float32) / 8 for shape in [(7, 300), (300, 33), 33])
+        x, kernel, bias = (
+            rng.integers(-9, 10, shape).astype(np.float32) / np.float32(8) for shape in [(7, 300), (300, 33), (33,)]
+        )
         digest.update(run_dense(x, kernel, bias, activation).tobytes())
     assert digest.hexdigest() == "6150b77e360f6101cb0600b57c41b5a27640a9ae67690dfaeff0a7090014d216"
