@@ -11,7 +11,7 @@ from numbatch.cli.lazy import LazyCommand, LazyGroup
 COMMANDS = {
     "serve": LazyCommand("numbatch.cli.serve", "serve", "Serve a model repository over gRPC."),
     "infer": LazyCommand("numbatch.cli.infer", "infer", "Run a model over the rows of a file."),
-    "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server, or a model on it, is ready."),
+    "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server is ready, or a model on it."),
     "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect and validate models."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),
 }

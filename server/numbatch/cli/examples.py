@@ -158,9 +158,12 @@ def _from_npy(path: str) -> Array:
 
 def _from_npz(path: str, inputs: InputShapes) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in inputs if name not in arrays]
-            if missing:
+        # Opened here: NumPy leaves the file open if it is none.
+        with Path(path).open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise CommandError(f"{path}: one array without a name, which a .npy holds: rename it")
+            if not set(inputs) <= set(arrays):
                 raise CommandError(f"{path}: holds {_listing(arrays)}, expected arrays named {_listing(inputs)}")
             return {name: arrays[name] for name in inputs}
     except (ValueError, EOFError, zipfile.BadZipFile) as broken:

@@ -87,11 +87,13 @@ def exit_code_of(failure: BaseException) -> ExitCode:
 def describe(failure: BaseException) -> str:
     """Return an exception as one line for people."""
     if isinstance(failure, ModuleNotFoundError) and (extra := extra_of(failure)):
-        return f"this command needs {failure.name}, which is not installed: pip install 'numbatch[{extra}]'"
-    if isinstance(failure, OSError) and failure.filename is not None and failure.strerror:
-        text = f"{failure.filename}: {failure.strerror}"
-    else:
-        text = str(failure) or type(failure).__name__
+        module = (failure.name or "").partition(".")[0]
+        return f"this command needs {module}, which is not installed: pip install 'numbatch[{extra}]'"
+    if isinstance(failure, KeyboardInterrupt):
+        return "interrupted"
+    text = str(failure) or type(failure).__name__
+    if isinstance(failure, OSError) and failure.strerror:
+        text = failure.strerror if failure.filename is None else f"{failure.filename}: {failure.strerror}"
     return " ".join("; ".join([text, *getattr(failure, "__notes__", [])]).split())
 
 

@@ -95,8 +95,8 @@ def new(
       numbatch model new models --name mnist --input 28x28 --flatten --dense 512:relu --dense 10 --softmax
       numbatch model new models/tiny --input 10 --dense 5 --seed 1 --version 1 --force --text
     """  # noqa: D301
-    folder = output / name if name is not None else output
-    name = folder.resolve().name
+    folder = output if name is None else output / name
+    name = output.resolve().name if name is None else name
     if not is_model_name(name):
         expected = "1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or a digit"
         raise click.UsageError(f"model name: got {name!r}, expected {expected}; give one with --name")

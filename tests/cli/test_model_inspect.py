@@ -1,0 +1,117 @@
+"""`numbatch model inspect`: the same description from disk and from a server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from numbatch.wire.models import dense, flatten, sequential
+from support.command import numbatch
+from support.server import write_model
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Two versions of `net`, the newer one with a description and metadata."""
+    write_model(tmp_path, sequential("net", [4], [dense(1)], seed=1), 1)
+    model = sequential("net", [2, 3], [flatten(), dense(5, "relu", name="hidden"), dense(2, "softmax")], seed=1)
+    model.description = "A network."
+    model.metadata["made_by"] = "a test"
+    write_model(tmp_path, model, 10)
+    return tmp_path
+
+
+def test_the_newest_version_of_a_model_is_shown(repository: Path) -> None:
+    outcome = numbatch("model", "inspect", repository / "net")
+    lines = [line.split() for line in outcome.out.splitlines()]
+    assert outcome.out.startswith("net/10  arithmetic f32-1\nA network.\ninputs   input [..., 2, 3]\n")
+    assert ["flatten_0", "flatten", "[6]", "-", "0", "0"] in lines
+    assert ["hidden", "dense", "[5]", "relu", "35"] in [line[:5] for line in lines]
+    assert ["dense_2", "dense", "[2]", "softmax", "12"] in [line[:5] for line in lines]
+    assert ["3", "layers", "47"] in [line[:3] for line in lines]
+    assert lines[-1] == ["made_by", "a", "test"]
+
+
+@pytest.mark.parametrize("path", ["net/10", "net/10/model.binpb", ".", "net"])
+def test_json_has_everything(repository: Path, path: str) -> None:
+    described = json.loads(numbatch("model", "inspect", repository / path, "--json").out)
+    packed = [layer.pop("packed_bytes") for layer in described["layers"]]
+    assert described.pop("packed_bytes") == sum(packed) > 47 * 4
+    assert described == {
+        "name": "net",
+        "version": None if path.endswith("binpb") else 10,
+        "description": "A network.",
+        "numeric_contract": "f32-1",
+        "inputs": [{"name": "input", "shape": [2, 3]}],
+        "outputs": [{"name": "dense_2", "shape": [2]}],
+        "layers": [
+            layer("flatten_0", "flatten", ["input"], [6], "", 0),
+            layer("hidden", "dense", ["flatten_0"], [5], "relu", 35),
+            layer("dense_2", "dense", ["hidden"], [2], "softmax", 12),
+        ],
+        "parameter_count": 47,
+        "metadata": {"made_by": "a test"},
+    }
+
+
+def layer(name: str, kind: str, inputs: list[str], shape: list[int], activation: str, parameters: int) -> object:
+    return {
+        "name": name,
+        "kind": kind,
+        "inputs": inputs,
+        "output_shape": shape,
+        "activation": activation,
+        "parameter_count": parameters,
+    }
+
+
+def test_what_layers_take_is_shown_where_it_is_not_the_one_before(tmp_path: Path) -> None:
+    model = sequential("fork", [2], [dense(2, name="a"), dense(2, name="b"), dense(2, name="c")], seed=1)
+    model.layers[2].inputs.append("a")
+    model.outputs.extend(["b", "c"])
+    out = numbatch("model", "inspect", write_model(tmp_path, model)).out
+    assert "outputs  b [..., 2], c [..., 2]\n" in out
+    assert ["c", "dense", "a", "[2]"] in [line.split()[:4] for line in out.splitlines()]
+
+
+def test_a_server_tells_the_same_as_the_disk(server: str, tmp_path: Path) -> None:
+    on_server = numbatch("model", "inspect", "double/1", "--server", server, "--json")
+    described = json.loads(on_server.out)
+    assert (described["name"], described["version"], described["parameter_count"]) == ("double", 1, 12)
+    assert [layer["name"] for layer in described["layers"]] == ["once", "twice"]
+
+
+def test_a_path_comes_before_the_environments_server(
+    server: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBATCH_SERVER", server)
+    monkeypatch.chdir(repository)
+    (repository / "net").rename(repository / "double")
+    # The folder is named `double`, and so is a model on the server.
+    assert "expected 'double'" in numbatch("model", "inspect", "double").err
+    assert numbatch("model", "inspect", "sum").out.startswith("sum/1  ")
+    assert numbatch("model", "inspect", "double", "--server", server).out.startswith("double/1  ")
+
+
+def test_a_repository_asks_which_model(repository: Path) -> None:
+    write_model(repository, sequential("other", [4], [dense(1)], seed=1))
+    outcome = numbatch("model", "inspect", repository)
+    assert outcome.code == 3
+    assert outcome.err.endswith(f"{repository}: a model repository; name one of its models: net, other\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("nowhere", "no such file or folder; name a model's folder, or a server's model with --server"),
+        ("empty", "no model there; expected a model repository (NAME/VERSION/model.binpb), a model, or a version"),
+        ("text", "no model there"),
+    ],
+)
+def test_no_model_is_3(tmp_path: Path, path: str, problem: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "page.txt").write_text("hello")
+    outcome = numbatch("model", "inspect", tmp_path / path)
+    assert outcome.code == 3
+    assert f"numbatch: error: {tmp_path / path}: {problem}" in outcome.err
