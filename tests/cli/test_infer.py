@@ -108,6 +108,14 @@ def test_a_bad_minibatch_says_how_far_it_came(server: str, tmp_path: Path) -> No
     assert outcome.err.endswith("; the 2 rows before went well\n")
 
 
+def test_minibatches_over_the_limit_name_the_option(server: str, tmp_path: Path) -> None:
+    rows = 64 * 2**20 // 8 + 1
+    np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(rows, 2))
+    outcome = numbatch("infer", "double", tmp_path / "x.npy", "--server", server, "--batch-size", rows)
+    assert outcome.code == 3
+    assert outcome.err.endswith(f"MESSAGE_TOO_LARGE); here: a --batch-size below {rows}\n")
+
+
 def test_an_unknown_layer_is_refused_with_those_there_are(server: str, csv: Path, tmp_path: Path) -> None:
     outcome = numbatch("infer", "double", csv, "--server", server, "--layers", "once,thrice", "-o", tmp_path / "y.npz")
     assert outcome.code == 3

@@ -17,7 +17,7 @@ from numbatch.cli.options import SECONDS, ModelReference, json_option, model_ref
 from numbatch.cli.preview import PREVIEW_ROWS, preview
 from numbatch.cli.progress import progress
 from numbatch.cli.sinks import CsvSink, JsonLinesSink, Outputs, Sink, open_file_sink, output_format
-from numbatch.client import Client, NumbatchError
+from numbatch.client import Client, MessageTooLargeError, NumbatchError
 from numbatch.wire.tensors import shape_text
 
 
@@ -42,6 +42,8 @@ class _Inference:
                     yield outputs
                     rows += _rows(outputs)
         except NumbatchError as failed:
+            if isinstance(failed, MessageTooLargeError):
+                failed.add_note(f"here: a --batch-size below {batch_size}")
             if rows:
                 failed.add_note(f"the {rows} rows before went well")
             raise
