@@ -1,0 +1,210 @@
+"""The blocking client, its inference apart: the connection, models, health."""
+
+import time
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from numbatch.client._calls import Stub
+from numbatch.client._channel import Settings
+from numbatch.client._errors import CallDetails, errors_of, not_ready
+from numbatch.client._session import Session
+from numbatch.v1.model_pb2 import Model
+from numbatch.v1.repository_pb2 import (
+    GetModelRequest,
+    ListModelsRequest,
+    ModelMetadata,
+    ModelStatus,
+    UnloadModelRequest,
+)
+from numbatch.wire.errors import DeadlineExceededError, UnavailableError
+
+_POLL_S = 0.05
+
+
+class Connection:
+    """What `Client` does apart from inference; it is documented there."""
+
+    def __init__(
+        self, server: str | None = None, *, timeout: float = 30.0, max_message_bytes: int = 64 * 2**20
+    ) -> None:
+        settings = Settings.checked(server, timeout, max_message_bytes)
+        self._session = Session(settings)
+        self._channel = grpc.insecure_channel(settings.server, settings.channel_options())
+        self._stub = Stub(self._channel)
+        self._closed = False
+
+    def list_models(self) -> list[ModelStatus]:
+        """Return how it stands with every version of every model that the server knows, by name and version.
+
+        A version that failed to load is among them, with the reason.
+        """
+        models: list[ModelStatus] = []
+        request = ListModelsRequest()
+        while True:
+            page = self._call(self._stub.list_models, request, self._session.call())
+            models += page.models
+            if not page.next_page_token:
+                return models
+            request.page_token = page.next_page_token
+
+    def get_metadata(self, model: str, *, version: int = 0) -> ModelMetadata:
+        """Return what the server says of a model: inputs, outputs, layers with their shapes, kernels.
+
+        From then on the client checks inputs for this model (and version) before it sends them. Where they do not fit,
+        it asks again before it refuses them, so a model that was replaced meanwhile does no harm.
+
+        Raises
+        ------
+        NotFoundError
+            The server has no such model or version.
+        """
+        call = self._session.call(model, version)
+        response = self._call(self._stub.get_model, GetModelRequest(model_name=model, model_version=version), call)
+        self._session.learn(call, response)
+        metadata: ModelMetadata = response.metadata
+        return metadata
+
+    def get_model(self, model: str, *, version: int = 0) -> Model:
+        """Return a model with its weights, all of them inline.
+
+        Raises
+        ------
+        NotFoundError
+            The server has no such model or version.
+        MessageTooLargeError
+            It is over the limit of messages.
+        """
+        request = GetModelRequest(model_name=model, model_version=version, include_weights=True)
+        response = self._call(self._stub.get_model, request, self._session.call(model, version))
+        loaded: Model = response.model
+        return loaded
+
+    def load_model(self, model: str | Model, *, version: int = 0) -> ModelStatus:
+        """Have the server load a model, and wait until it is ready.
+
+        Parameters
+        ----------
+        model : str or Model
+            The name of a model in the server's repository, or a model itself with inline weights, such as
+            `numbatch.wire.models.sequential` makes.
+        version : int
+            The version. 0: the newest on disk; of a model given itself, one more than the newest known.
+
+        Returns
+        -------
+        ModelStatus
+            Of the version that is now ready. One that was loaded before under this number is replaced.
+
+        Raises
+        ------
+        InvalidModelError, CorruptModelError, UnsupportedError
+            The model is wrong; what was loaded before stays.
+        NotFoundError
+            The repository has no such model or version.
+        MessageTooLargeError
+            The model is over the limit of messages.
+        """
+        name = model if isinstance(model, str) else model.name
+        call = self._session.call(name, version)
+        with errors_of(call):
+            request = self._session.load_request(model, version)
+        response = self._call(self._stub.load_model, request, call)
+        self._session.forget(name)
+        status: ModelStatus = response.status
+        return status
+
+    def unload_model(self, model: str, *, version: int = 0) -> list[ModelStatus]:
+        """Have the server unload a version of a model, or, with 0, all of them; files stay.
+
+        Returns
+        -------
+        list of ModelStatus
+            Of what was unloaded.
+
+        Raises
+        ------
+        NotFoundError
+            The server has no such model or version.
+        """
+        request = UnloadModelRequest(model_name=model, model_version=version)
+        response = self._call(self._stub.unload_model, request, self._session.call(model, version))
+        self._session.forget(model)
+        return list(response.statuses)
+
+    def is_ready(self, model: str = "") -> bool:
+        """Return whether the server, or one of its models, answers requests.
+
+        Parameters
+        ----------
+        model : str
+            A model's name, NAME/VERSION for one of its versions, or "" for the server as a whole.
+
+        Returns
+        -------
+        bool
+            False also where there is no server, or none that answers in time: `list_models` would say why.
+
+        Raises
+        ------
+        NotFoundError
+            The server has no such model or version.
+        """
+        try:
+            ready: bool = self._call(self._stub.check_health, model, self._session.call(model))
+        except (UnavailableError, DeadlineExceededError):
+            return False
+        return ready
+
+    def wait_ready(self, *, timeout: float | None = None) -> None:
+        """Wait until there is a server and it is ready.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait. Default: the client's.
+
+        Raises
+        ------
+        DeadlineExceededError
+            It was not ready in time; the message says whether there was one.
+        """
+        call = self._session.call(timeout=timeout)
+        deadline = time.monotonic() + call.timeout_s
+        found = False
+        while (remaining := deadline - time.monotonic()) > 0:
+            try:
+                if self._call(self._stub.check_health, "", replace(call, timeout_s=remaining), wait_for_ready=True):
+                    return
+                found = True
+            except (UnavailableError, DeadlineExceededError):
+                pass
+            time.sleep(_POLL_S)
+        raise not_ready(call, found)
+
+    def close(self) -> None:
+        """Close the connection; calls in progress are cancelled. Closing again does nothing."""
+        self._closed = True
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return self._session.describe(type(self).__name__, closed=self._closed)
+
+    def _call(self, method: Any, request: Any, call: CallDetails, **options: Any) -> Any:
+        self._check_open()
+        with errors_of(call):
+            return method(request, timeout=call.timeout_s, **options)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this client is closed")
