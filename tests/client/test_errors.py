@@ -1,0 +1,117 @@
+"""What goes wrong in a call, as exceptions that say what to do."""
+
+import socket
+from typing import Any
+
+import grpc
+import pytest
+
+from numbatch.client import (
+    AccessDeniedError,
+    CorruptModelError,
+    DeadlineExceededError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    NumbatchError,
+    OverloadedError,
+    Reason,
+    RequestCancelledError,
+    UnavailableError,
+    UnsupportedError,
+)
+from numbatch.wire.errors import error
+from support.fake_server import CHECK_HEALTH, INFER, FakeServer, fail, refuse
+
+REASONS = [reason for reason in Reason if reason is not Reason.UNSPECIFIED]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_servers_error_is_raised_again_with_all_that_it_said(bench: Any, reason: Reason) -> None:
+    failure = error(reason, "as planned", field="here", got="this", expected="that")
+    with pytest.raises(type(failure)) as raised:
+        bench.client(bench.server({INFER: refuse(failure)})).call(
+            "infer", "double", [[1, 2]], version=3, request_id="r"
+        )
+    known = raised.value
+    assert (known.reason, known.message, known.field, known.got, known.expected) == (
+        reason,
+        failure.message,
+        "here",
+        "this",
+        "that",
+    )
+    assert (known.model, known.version, known.request_id) == ("double", 3, "r")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InvalidArgumentError),
+        (grpc.StatusCode.NOT_FOUND, NotFoundError),
+        (grpc.StatusCode.FAILED_PRECONDITION, CorruptModelError),
+        (grpc.StatusCode.UNIMPLEMENTED, UnsupportedError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
+        (grpc.StatusCode.PERMISSION_DENIED, AccessDeniedError),
+        (grpc.StatusCode.UNAUTHENTICATED, AccessDeniedError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceededError),
+        (grpc.StatusCode.CANCELLED, RequestCancelledError),
+        (grpc.StatusCode.INTERNAL, InternalError),
+        (grpc.StatusCode.DATA_LOSS, NumbatchError),
+    ],
+)
+def test_an_error_without_details_has_the_class_of_its_code(
+    bench: Any, code: grpc.StatusCode, kind: type[NumbatchError]
+) -> None:
+    with pytest.raises(NumbatchError) as raised:
+        bench.client(bench.server({INFER: fail(code, "from a proxy")})).call("infer", "double", [[1, 2]])
+    assert type(raised.value) is kind
+    assert raised.value.request_id
+
+
+def test_no_server_is_told_with_its_address_and_what_to_check(bench: Any) -> None:
+    with socket.socket() as bound:  # bound, never listening: nobody else can take the port
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(UnavailableError, match=f"no connection to {address}.*check that a server runs") as raised:
+            bench.client(address, timeout=2).call("infer", "double", [[1, 2]])
+        assert raised.value.reason is Reason.SERVER_UNREACHABLE
+        assert bench.client(address, timeout=2).call("is_ready") is False
+
+
+def test_a_silent_server_is_given_up_after_the_timeout(bench: Any) -> None:
+    server: FakeServer = bench.server({INFER: lambda request, context: _silence(server)})
+    with pytest.raises(DeadlineExceededError, match=rf"no answer from {server.address} within 0.2 s") as raised:
+        bench.client(server).call("infer", "double", [[1, 2]], timeout=0.2)
+    assert raised.value.reason is Reason.DEADLINE_EXCEEDED
+
+
+def _silence(server: FakeServer) -> bytes:
+    server.ended[INFER].wait(30)
+    return b""
+
+
+def test_an_answer_that_is_no_message_is_an_error(bench: Any) -> None:
+    with pytest.raises(NumbatchError):
+        bench.client(bench.server({INFER: lambda request, context: b"\xff\xff"})).call("infer", "double", [[1, 2]])
+
+
+def test_health_of_the_server_and_of_a_model(bench: Any) -> None:
+    client = bench.client(bench.server())
+    assert client.call("is_ready") is True
+    assert client.call("is_ready", "double") is True
+    with pytest.raises(NotFoundError):
+        client.call("is_ready", "triple")
+
+
+def test_waiting_for_a_server_that_does_not_become_ready_ends(bench: Any) -> None:
+    server = bench.server({CHECK_HEALTH: lambda request, context: b"\x08\x02"})  # NOT_SERVING
+    with pytest.raises(DeadlineExceededError, match="was not ready within 0.2 s"):
+        bench.client(server).call("wait_ready", timeout=0.2)
+
+
+def test_a_closed_client_says_so(bench: Any) -> None:
+    client = bench.client(bench.server())
+    client.call("close")
+    with pytest.raises(RuntimeError, match="this client is closed"):
+        client.call("infer", "double", [[1, 2]])
