@@ -1,9 +1,12 @@
 """The two clients behind one face, so that a story is told once and holds for both."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
+
+from support.fake_server import FakeServer
 
 from numbatch.client import AsyncClient, Client
 from numbatch.client._requests import Inputs
@@ -55,3 +58,18 @@ class Asynchronous(Blocking):
 
 
 BOTH = [Blocking, Asynchronous]
+
+
+class Bench:
+    """Starts fake servers, and clients of one kind; all of it ends with the test."""
+
+    def __init__(self, kind: type[Blocking], stack: ExitStack) -> None:
+        self._kind = kind
+        self._stack = stack
+
+    def server(self, methods: Mapping[str, Any] | None = None, **settings: Any) -> FakeServer:
+        return self._stack.enter_context(FakeServer(methods, **settings))
+
+    def client(self, server: FakeServer | str, **settings: Any) -> Blocking:
+        address = server if isinstance(server, str) else server.address
+        return self._stack.enter_context(self._kind(address, **settings))
