@@ -6,14 +6,14 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from support.both_clients import Bench
-from support.fake_server import GET_MODEL, INFER, FakeServer, fail, infer, metadata
 
 from numbatch.client import Client, InternalError, InvalidArgumentError, MessageTooLargeError, NumbatchError, Reason
 from numbatch.v1.inference_pb2 import InferRequest, InferResponse
 from numbatch.v1.repository_pb2 import GetModelResponse, LayerSummary, ModelMetadata, TensorSpec
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32, Tensor
 from numbatch.wire.codec import INFER_RESPONSE
+from support.both_clients import Bench
+from support.fake_server import GET_MODEL, INFER, FakeServer, fail, infer, metadata
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,10 @@ WRONG_FOR_THE_MODEL = [
         {"a": A, "b": B},
         None,
         Reason.INVALID_FIELD,
-        "layers: the model has 2 outputs: got none, expected the names of those that are wanted; "
-        "say layers=['sum', 'score']",
+        (
+            "layers: the model has 2 outputs: got none, expected the names of those that are wanted; "
+            "say layers=['sum', 'score']"
+        ),
     ),
 ]
 

@@ -46,15 +46,16 @@ def test_a_model_comes_back_with_its_weights(bench: Any, server: RunningServer) 
 
 def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Any, server: RunningServer) -> None:
     client = bench.client(server.address)
-    first, second = (sequential("built", [2], [dense(units)], seed=0) for units in (3, 4))
-    version = client.call("load_model", first).model_version
-    assert client.call("infer", "built", [1, 2]).shape == (3,)
-    assert client.call("load_model", second).model_version == version + 1
-    assert client.call("infer", "built", [1, 2]).shape == (4,)
-    assert client.call("infer", "built", [1, 2], version=version).shape == (3,)
-    assert {status.model_version for status in client.call("unload_model", "built")} == {version, version + 1}
+    name = f"built-{type(client).__name__}"
+    first, second = (sequential(name, [2], [dense(units)], seed=0) for units in (3, 4))
+    assert client.call("load_model", first).model_version == 1
+    assert client.call("infer", name, [1, 2]).shape == (3,)
+    assert client.call("load_model", second).model_version == 2
+    assert client.call("infer", name, [1, 2]).shape == (4,)
+    assert client.call("infer", name, [1, 2], version=1).shape == (3,)
+    assert {status.model_version for status in client.call("unload_model", name)} == {1, 2}
     with pytest.raises(UnavailableError, match="built"):
-        client.call("infer", "built", [1, 2])
+        client.call("infer", name, [1, 2])
 
 
 def test_a_wrong_model_is_refused_with_its_field(bench: Any, server: RunningServer) -> None:

@@ -85,7 +85,7 @@ def test_a_stream_that_the_server_ends_early_is_an_error(bench: Any) -> None:
 
 
 def test_a_silent_server_is_given_up(bench: Any) -> None:
-    server = bench.server({STREAM_INFER: lambda requests, context: _answer_nothing(server, requests)})
+    server: FakeServer = bench.server({STREAM_INFER: lambda requests, context: _answer_nothing(server, requests)})
     with pytest.raises(DeadlineExceededError, match=r"no answer on the stream from .* within 0.2 s"):
         bench.client(server).stream("double", minibatches(1), timeout=0.2)
 

@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from support.fake_server import FakeServer
-
 from numbatch.client import AsyncClient, Client
 from numbatch.client._requests import Inputs
+from support.fake_server import FakeServer
 
 
 class Blocking:
