@@ -76,7 +76,8 @@ class InferenceService:
             answer = INFER_RESPONSE.encode(_response(request, result), result.outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except NumbatchError as problem:
-            raise problem.about(model=request.model_name, request_id=request.request_id) from None
+            problem.about(model=request.model_name, request_id=request.request_id)
+            raise
         return answer
 
     async def stream_infer(self, _: object, context: CallContext) -> None:

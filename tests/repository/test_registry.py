@@ -1,0 +1,292 @@
+"""Loading, swapping and unloading."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numbatch.engine import LoadedModel, load_model
+from numbatch.repository.registry import Registry
+from numbatch.v1.model_pb2 import Model
+from numbatch.v1.repository_pb2 import ModelState
+from numbatch.wire.errors import (
+    CorruptModelError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidModelError,
+    NotFoundError,
+    NumbatchError,
+    UnavailableError,
+)
+from numbatch.wire.models import dense, sequential
+from numbatch.wire.reasons import Reason
+from support.server import write_model
+from support.tiny import tiny_model
+
+Listing = list[tuple[str, int, str, bool]]
+
+
+def listing(registry: Registry) -> Listing:
+    """Name, version, state and whether it is the default, of all versions."""
+    snapshot = registry.snapshot
+    statuses = [snapshot.status(entry) for entry in snapshot]
+    return [
+        (s.model_name, s.model_version, ModelState.Name(s.state).removeprefix("MODEL_STATE_"), s.default_version)
+        for s in statuses
+    ]
+
+
+def factor(registry: Registry, version: int = 0) -> float:
+    """Which of the tiny models answers."""
+    _, model = registry.snapshot.ready("tiny", version)
+    return float(model.infer([1, 1])[0])
+
+
+def test_all_versions_are_loaded_and_the_newest_answers(tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        write_model(tmp_path, tiny_model(factor=version), version)
+    registry = Registry(tmp_path)
+    to_load = registry.discover()
+    assert listing(registry) == [("tiny", version, "LOADING", False) for version in (1, 2, 10)]
+    registry.load(to_load)
+    assert listing(registry) == [("tiny", 1, "READY", False), ("tiny", 2, "READY", False), ("tiny", 10, "READY", True)]
+    assert (factor(registry), factor(registry, 2)) == (10, 2)
+
+
+def test_the_newest_version_is_loaded_first(tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        write_model(tmp_path, tiny_model(), version)
+    assert [found.version for found in Registry(tmp_path).discover()] == [10, 2, 1]
+
+
+def test_a_bad_model_is_listed_with_its_reason_and_harms_no_other(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    write_model(tmp_path, sequential("nan", [2], [dense(2, kernel=np.full((2, 2), np.nan))]))
+    (write_model(tmp_path, tiny_model("cut"), 3) / "model.binpb").write_bytes(b"\x0a\x50")
+    (tmp_path / "empty/1").mkdir(parents=True)
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    assert listing(registry) == [
+        ("cut", 3, "FAILED", False),
+        ("empty", 1, "FAILED", False),
+        ("nan", 1, "FAILED", False),
+        ("tiny", 1, "READY", True),
+    ]
+    reasons = {entry.name: entry.reason.partition(":")[0] for entry in registry.snapshot}
+    assert reasons == {"cut": "MODEL_CORRUPT", "empty": "MODEL_CORRUPT", "nan": "WEIGHTS_NOT_FINITE", "tiny": ""}
+
+
+def test_a_version_that_fails_leaves_the_older_one_answering(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model(factor=1), 1)
+    write_model(tmp_path, Model(name="tiny"), 2)
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    assert listing(registry) == [("tiny", 1, "READY", True), ("tiny", 2, "FAILED", False)]
+
+
+def test_a_bug_while_loading_fails_that_version_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def load(source: Path | Model, *, name: str = "") -> LoadedModel:
+        if name == "odd":
+            raise ZeroDivisionError("secret")
+        return load_model(source, name=name)
+
+    write_model(tmp_path, tiny_model())
+    write_model(tmp_path, tiny_model("odd"))
+    registry = Registry(tmp_path, load=load)
+    registry.load(registry.discover())
+    assert listing(registry) == [("odd", 1, "FAILED", False), ("tiny", 1, "READY", True)]
+    reason = registry.snapshot.versions["odd"][1].reason
+    assert reason == "INTERNAL: loading failed unexpectedly (ZeroDivisionError); the log says more"
+    assert "ZeroDivisionError: secret" in caplog.text
+    with pytest.raises(InternalError):
+        registry.load_from_disk("odd")
+
+
+def test_without_a_repository_nothing_is_found() -> None:
+    registry = Registry(None)
+    assert registry.discover() == []
+    with pytest.raises(NotFoundError, match="no such model in the model repository on disk"):
+        registry.load_from_disk("tiny")
+
+
+def test_a_new_version_on_disk_is_loaded_on_request(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model(factor=1), 1)
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    write_model(tmp_path, tiny_model(factor=2), 2)
+    assert registry.load_from_disk("tiny").version == 2
+    assert factor(registry) == 2
+
+
+def test_loading_again_replaces_and_a_request_keeps_what_it_has(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, tiny_model(factor=1))
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    _, in_use = registry.snapshot.ready("tiny")
+    (folder / "model.binpb").write_bytes(tiny_model(factor=5).SerializeToString())
+    registry.load_from_disk("tiny", 1)
+    assert factor(registry) == 5
+    assert in_use.infer([1, 1])[0] == 1
+
+
+def test_a_replacement_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, tiny_model(factor=1))
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    (folder / "model.binpb").write_bytes(b"\x0a\x50")
+    with pytest.raises(CorruptModelError) as refused:
+        registry.load_from_disk("tiny")
+    assert (refused.value.model, refused.value.version) == ("tiny", 1)
+    assert listing(registry) == [("tiny", 1, "READY", True)]
+    assert factor(registry) == 1
+
+
+def test_the_old_version_answers_while_the_new_one_is_loaded(tmp_path: Path) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    write_model(tmp_path, tiny_model(factor=1))
+    registry = Registry(tmp_path, load=lambda source, *, name="": _held(source, name, entered, go_on))
+    go_on.set()
+    registry.load(registry.discover())
+    entered.clear()
+    go_on.clear()
+    with ThreadPoolExecutor(1) as other_thread:
+        loading = other_thread.submit(registry.load_from_message, tiny_model(factor=2), version=1)
+        assert entered.wait(10)
+        assert listing(registry) == [("tiny", 1, "READY", True)]
+        assert factor(registry) == 1
+        go_on.set()
+        loading.result(10)
+    assert factor(registry) == 2
+
+
+def _held(source: Path | Model, name: str, entered: threading.Event, go_on: threading.Event) -> LoadedModel:
+    entered.set()
+    assert go_on.wait(10)
+    return load_model(source, name=name)
+
+
+def test_closing_ends_the_loading_after_the_version_it_is_at(tmp_path: Path) -> None:
+    def load(source: Path | Model, *, name: str = "") -> LoadedModel:
+        registry.close()
+        return load_model(source, name=name)
+
+    write_model(tmp_path, tiny_model("a"))
+    write_model(tmp_path, tiny_model("b"))
+    registry = Registry(tmp_path, load=load)
+    registry.load(registry.discover())
+    assert listing(registry) == [("a", 1, "READY", True), ("b", 1, "LOADING", False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "reason"),
+    [
+        ("other", 0, Reason.MODEL_NOT_FOUND),
+        ("tiny", 7, Reason.VERSION_NOT_FOUND),
+        ("", 0, Reason.INVALID_FIELD),
+        ("tiny", -1, Reason.INVALID_FIELD),
+        ("../models/tiny", 0, Reason.MODEL_NOT_FOUND),  # a name is never a path
+        ("tiny/1", 0, Reason.MODEL_NOT_FOUND),
+    ],
+)
+def test_what_is_not_on_disk_is_not_loaded(tmp_path: Path, name: str, version: int, reason: Reason) -> None:
+    write_model(tmp_path / "models", tiny_model())
+    registry = Registry(tmp_path / "models")
+    with pytest.raises(NumbatchError) as refused:
+        registry.load_from_disk(name, version)
+    assert refused.value.reason is reason
+    assert listing(registry) == []
+
+
+def test_a_version_with_a_problem_says_so_when_it_is_loaded(tmp_path: Path) -> None:
+    outside = write_model(tmp_path / "outside", tiny_model())
+    (tmp_path / "models/tiny").mkdir(parents=True)
+    (tmp_path / "models/tiny/1").symlink_to(outside)
+    registry = Registry(tmp_path / "models")
+    with pytest.raises(CorruptModelError, match="tiny/1 leads out of the model repository"):
+        registry.load_from_disk("tiny")
+    assert listing(registry) == [("tiny", 1, "FAILED", False)]
+
+
+def test_a_message_becomes_the_version_after_the_newest() -> None:
+    registry = Registry(None)
+    registry.load_from_message(tiny_model(factor=1))
+    registry.load_from_message(tiny_model(factor=4), version=4)
+    registry.load_from_message(tiny_model(""), name="tiny")
+    assert listing(registry) == [("tiny", 1, "READY", False), ("tiny", 4, "READY", False), ("tiny", 5, "READY", True)]
+
+
+def test_a_message_that_fails_leaves_no_trace() -> None:
+    registry = Registry(None)
+    with pytest.raises(InvalidModelError):
+        registry.load_from_message(Model(name="tiny"))
+    assert listing(registry) == []
+    registry.load_from_message(tiny_model())
+    registry.unload("tiny")
+    for version in (0, 1):
+        with pytest.raises(InvalidModelError):
+            registry.load_from_message(Model(name="tiny"), version=version)
+    assert listing(registry) == [("tiny", 1, "UNLOADED", False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "in_message", "field"),
+    [("", "", "model_name"), ("../up", "", "model_name"), ("", "a b", "model_name"), ("one", "other", "model.name")],
+)
+def test_a_message_needs_one_name(name: str, in_message: str, field: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        Registry(None).load_from_message(tiny_model(in_message), name=name)
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_FIELD, field)
+
+
+def test_messages_without_numbers_get_different_ones_from_many_threads() -> None:
+    registry = Registry(None)
+    with ThreadPoolExecutor(4) as threads:
+        entries = list(threads.map(lambda _: registry.load_from_message(tiny_model()), range(16)))
+    assert sorted(entry.version for entry in entries) == list(range(1, 17))
+    assert registry.snapshot.ready("tiny")[0] == 16
+
+
+def test_unloading_one_version_lets_the_next_one_answer() -> None:
+    registry = Registry(None)
+    for number in (1, 2, 3):
+        registry.load_from_message(tiny_model(factor=number))
+    assert [entry.version for entry in registry.unload("tiny", 3)] == [3]
+    assert factor(registry) == 2
+    assert [entry.version for entry in registry.unload("tiny")] == [3, 2, 1]
+    assert listing(registry) == [("tiny", version, "UNLOADED", False) for version in (1, 2, 3)]
+    with pytest.raises(UnavailableError, match="it was unloaded"):
+        registry.snapshot.ready("tiny")
+
+
+def test_an_unloaded_version_can_be_loaded_again(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    registry.unload("tiny")
+    registry.load_from_disk("tiny")
+    assert listing(registry) == [("tiny", 1, "READY", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "reason"), [("other", 0, Reason.MODEL_NOT_FOUND), ("tiny", 2, Reason.VERSION_NOT_FOUND)]
+)
+def test_what_is_not_known_cannot_be_unloaded(name: str, version: int, reason: Reason) -> None:
+    registry = Registry(None)
+    registry.load_from_message(tiny_model())
+    with pytest.raises(NotFoundError) as refused:
+        registry.unload(name, version)
+    assert refused.value.reason is reason
+
+
+def test_every_change_is_told() -> None:
+    told: list[Listing] = []
+    registry = Registry(None, on_change=lambda: told.append(listing(registry)))
+    registry.load_from_message(tiny_model())
+    registry.unload("tiny")
+    assert told == [
+        [("tiny", 1, "LOADING", False)],
+        [("tiny", 1, "READY", True)],
+        [("tiny", 1, "UNLOADED", False)],
+    ]
