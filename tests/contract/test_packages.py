@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import ROOT, SOURCE_ROOTS, portions
+from support.project import ROOT, SOURCE_ROOTS, portions, pyproject
 
 NAMESPACES = [ROOT / root / "numbatch" for root in SOURCE_ROOTS]
 
@@ -29,6 +29,10 @@ def test_no_package_is_in_two_roots() -> None:
 def test_the_wheel_holds_every_package_and_nothing_else(wheel: Path) -> None:
     files = (path for folder in NAMESPACES for path in folder.rglob("*") if path.is_file())
     expected = {f"numbatch/{path.relative_to(_namespace(path))}" for path in files if "__pycache__" not in path.parts}
+    included = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    for folder, place in included.items():
+        contained = ((ROOT / folder, path) for path in (ROOT / folder).rglob("*") if path.is_file())
+        expected |= {f"{place}/{path.relative_to(top)}" for top, path in contained}
     with zipfile.ZipFile(wheel) as archive:
         contents = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert contents == expected
