@@ -1,7 +1,6 @@
 """What goes wrong in a call, as exceptions that say what to do."""
 
 import socket
-from typing import Any
 
 import grpc
 import pytest
@@ -21,13 +20,14 @@ from numbatch.client import (
     UnsupportedError,
 )
 from numbatch.wire.errors import error
-from support.fake_server import CHECK_HEALTH, INFER, FakeServer, fail, refuse
+from support.both_clients import Bench
+from support.fake_server import CHECK_HEALTH, INFER, fail, refuse, silence
 
 REASONS = [reason for reason in Reason if reason is not Reason.UNSPECIFIED]
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_the_servers_error_is_raised_again_with_all_that_it_said(bench: Any, reason: Reason) -> None:
+def test_the_servers_error_is_raised_again_with_all_that_it_said(bench: Bench, reason: Reason) -> None:
     failure = error(reason, "as planned", field="here", got="this", expected="that")
     with pytest.raises(type(failure)) as raised:
         bench.client(bench.server({INFER: refuse(failure)})).call(
@@ -61,7 +61,7 @@ def test_the_servers_error_is_raised_again_with_all_that_it_said(bench: Any, rea
     ],
 )
 def test_an_error_without_details_has_the_class_of_its_code(
-    bench: Any, code: grpc.StatusCode, kind: type[NumbatchError]
+    bench: Bench, code: grpc.StatusCode, kind: type[NumbatchError]
 ) -> None:
     with pytest.raises(NumbatchError) as raised:
         bench.client(bench.server({INFER: fail(code, "from a proxy")})).call("infer", "double", [[1, 2]])
@@ -69,7 +69,7 @@ def test_an_error_without_details_has_the_class_of_its_code(
     assert raised.value.request_id
 
 
-def test_no_server_is_told_with_its_address_and_what_to_check(bench: Any) -> None:
+def test_no_server_is_told_with_its_address_and_what_to_check(bench: Bench) -> None:
     with socket.socket() as bound:  # bound, never listening: nobody else can take the port
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
@@ -79,24 +79,19 @@ def test_no_server_is_told_with_its_address_and_what_to_check(bench: Any) -> Non
         assert bench.client(address, timeout=2).call("is_ready") is False
 
 
-def test_a_silent_server_is_given_up_after_the_timeout(bench: Any) -> None:
-    server: FakeServer = bench.server({INFER: lambda request, context: _silence(server)})
+def test_a_silent_server_is_given_up_after_the_timeout(bench: Bench) -> None:
+    server = bench.server({INFER: silence})
     with pytest.raises(DeadlineExceededError, match=rf"no answer from {server.address} within 0.2 s") as raised:
         bench.client(server).call("infer", "double", [[1, 2]], timeout=0.2)
     assert raised.value.reason is Reason.DEADLINE_EXCEEDED
 
 
-def _silence(server: FakeServer) -> bytes:
-    server.ended[INFER].wait(30)
-    return b""
+def test_the_clients_timeout_holds_where_a_call_names_none(bench: Bench) -> None:
+    with pytest.raises(DeadlineExceededError, match=r"within 0.2 s"):
+        bench.client(bench.server({INFER: silence}), timeout=0.2).call("infer", "double", [[1, 2]])
 
 
-def test_an_answer_that_is_no_message_is_an_error(bench: Any) -> None:
-    with pytest.raises(NumbatchError):
-        bench.client(bench.server({INFER: lambda request, context: b"\xff\xff"})).call("infer", "double", [[1, 2]])
-
-
-def test_health_of_the_server_and_of_a_model(bench: Any) -> None:
+def test_health_of_the_server_and_of_a_model(bench: Bench) -> None:
     client = bench.client(bench.server())
     assert client.call("is_ready") is True
     assert client.call("is_ready", "double") is True
@@ -104,13 +99,13 @@ def test_health_of_the_server_and_of_a_model(bench: Any) -> None:
         client.call("is_ready", "triple")
 
 
-def test_waiting_for_a_server_that_does_not_become_ready_ends(bench: Any) -> None:
+def test_waiting_for_a_server_that_does_not_become_ready_ends(bench: Bench) -> None:
     server = bench.server({CHECK_HEALTH: lambda request, context: b"\x08\x02"})  # NOT_SERVING
     with pytest.raises(DeadlineExceededError, match="was not ready within 0.2 s"):
         bench.client(server).call("wait_ready", timeout=0.2)
 
 
-def test_a_closed_client_says_so(bench: Any) -> None:
+def test_a_closed_client_says_so(bench: Bench) -> None:
     client = bench.client(bench.server())
     client.call("close")
     with pytest.raises(RuntimeError, match="this client is closed"):

@@ -1,7 +1,6 @@
 """Models on a real server, seen from a client."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from numbatch.client import InvalidModelError, NotFoundError, Reason, Unavailabl
 from numbatch.engine import load_model
 from numbatch.v1.repository_pb2 import MODEL_STATE_READY
 from numbatch.wire.models import dense, sequential
+from support.both_clients import Bench
 from support.server import RunningServer, running_server
 
 TINY = sequential("tiny", [10], [dense(3, "sigmoid"), dense(5, "sigmoid")], seed=1)
@@ -21,7 +21,7 @@ def server() -> Iterator[RunningServer]:
         yield running
 
 
-def test_the_served_model_gives_the_bits_of_the_engine(bench: Any, server: RunningServer) -> None:
+def test_the_served_model_gives_the_bits_of_the_engine(bench: Bench, server: RunningServer) -> None:
     x = np.random.default_rng(0).standard_normal((4, 10)).astype(np.float32)
     got = bench.client(server.address).call("infer", "tiny", x, layers=["dense_0", "dense_1"])
     expected = load_model(TINY).infer(x, layers=["dense_0", "dense_1"])
@@ -29,7 +29,7 @@ def test_the_served_model_gives_the_bits_of_the_engine(bench: Any, server: Runni
         np.testing.assert_array_equal(got[name], array)
 
 
-def test_models_are_listed_and_described(bench: Any, server: RunningServer) -> None:
+def test_models_are_listed_and_described(bench: Bench, server: RunningServer) -> None:
     client = bench.client(server.address)
     (tiny,) = (status for status in client.call("list_models") if status.model_name == "tiny")
     assert (tiny.model_version, tiny.state, tiny.default_version) == (1, MODEL_STATE_READY, True)
@@ -40,11 +40,11 @@ def test_models_are_listed_and_described(bench: Any, server: RunningServer) -> N
     ]
 
 
-def test_a_model_comes_back_with_its_weights(bench: Any, server: RunningServer) -> None:
+def test_a_model_comes_back_with_its_weights(bench: Bench, server: RunningServer) -> None:
     assert bench.client(server.address).call("get_model", "tiny") == TINY
 
 
-def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Any, server: RunningServer) -> None:
+def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Bench, server: RunningServer) -> None:
     client = bench.client(server.address)
     name = f"built-{type(client).__name__}"
     first, second = (sequential(name, [2], [dense(units)], seed=0) for units in (3, 4))
@@ -58,7 +58,7 @@ def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Any, ser
         client.call("infer", name, [1, 2])
 
 
-def test_a_wrong_model_is_refused_with_its_field(bench: Any, server: RunningServer) -> None:
+def test_a_wrong_model_is_refused_with_its_field(bench: Bench, server: RunningServer) -> None:
     wrong = sequential("wrong", [2], [dense(3)], seed=0)
     wrong.layers[0].dense.units = 4
     with pytest.raises(InvalidModelError, match=r"model.layers\[0\].dense.kernel.shape: got \[2, 3\]") as refused:
@@ -66,6 +66,6 @@ def test_a_wrong_model_is_refused_with_its_field(bench: Any, server: RunningServ
     assert (refused.value.reason, refused.value.model) == (Reason.WEIGHTS_MISMATCH, "wrong")
 
 
-def test_an_unknown_model_is_told_with_those_that_there_are(bench: Any, server: RunningServer) -> None:
+def test_an_unknown_model_is_told_with_those_that_there_are(bench: Bench, server: RunningServer) -> None:
     with pytest.raises(NotFoundError, match="tiny"):
         bench.client(server.address).call("infer", "tinny", [[0] * 10])

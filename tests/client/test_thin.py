@@ -6,6 +6,9 @@ import sys
 PROGRAM = """
 import sys
 
+BLOCKED = {blocked!r}
+SERVER = ("numbatch.batching", "numbatch.cli", "numbatch.engine", "numbatch.kernels", "numbatch.serving")
+
 class Missing:
     def find_spec(self, name, path=None, target=None):
         server = ("numbatch.kernels", "numbatch.engine", "numbatch.serving")

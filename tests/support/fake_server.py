@@ -80,6 +80,19 @@ def check_health(request: bytes, context: Any) -> bytes:
     return answer
 
 
+def wait_for_the_end(context: Any) -> None:
+    """Return when the client has given the call up."""
+    over = threading.Event()
+    if context.add_callback(over.set):
+        assert over.wait(30)
+
+
+def silence(_: bytes, context: Any) -> bytes:
+    """Answer nothing until the client has given up."""
+    wait_for_the_end(context)
+    return b""
+
+
 def fail(code: grpc.StatusCode, details: str = "") -> Unary:
     """Make a method that fails without details of numbatch's."""
 
@@ -120,7 +133,8 @@ class FakeServer:
         self._lock = threading.Lock()
         self.calls: list[str] = []  # the paths, as they came
         self.requests: list[bytes] = []  # of unary calls
-        self.ended: dict[str, threading.Event] = {path: threading.Event() for path in self._methods}
+        self.began = {path: threading.Event() for path in self._methods}
+        self.ended = {path: threading.Event() for path in self._methods}
         self._server = grpc.server(
             ThreadPoolExecutor(16),
             handlers=[self],
@@ -136,6 +150,7 @@ class FakeServer:
         method = self._methods[path]
         with self._lock:
             self.calls.append(path)
+        self.began[path].set()
         if path == STREAM_INFER:
 
             def stream(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import grpc
 
+from numbatch.client._aio_status import ServerStatus
 from numbatch.client._answers import Expected, Outputs
 from numbatch.client._errors import errors_of
 from numbatch.client._requests import Inputs
@@ -22,22 +23,22 @@ async def stream_answers(
 ) -> AsyncGenerator[Outputs | NumbatchError, None]:
     """Give one result for each minibatch, in order; leaving the generator cancels the call."""
     feed = _Feed(minibatches, encode, plan.window)
-    call = open_call()
-    call.add_done_callback(feed.call_is_over)
-    writer = asyncio.create_task(feed.write_to(call))
+    answers = _Answers(open_call(), plan)
+    answers.call.add_done_callback(feed.call_is_over)
+    writer = asyncio.create_task(feed.write_to(answers.call))
     try:
         while not isinstance(note := await feed.notes.get(), Ended):
-            result = note if isinstance(note, NumbatchError) else await _read(call, note, plan)
+            result = note if isinstance(note, NumbatchError) else await answers.read(note)
             feed.answered()
             if isinstance(result, NumbatchError) and not plan.return_exceptions:
                 raise result
             yield result
         if note.raised is not None:
             raise note.raised
-        await _read_end(call, plan)
+        await answers.read_end()
     finally:
         # Whatever the way out: gRPC neither cancels nor frees a call that is merely forgotten.
-        call.cancel()
+        answers.call.cancel()
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
 
@@ -64,42 +65,57 @@ def caller_is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _read(call: Any, note: Sent | Broken, plan: Plan) -> Outputs | NumbatchError:
-    details = note.expected.call if isinstance(note, Sent) else plan.call
-    with errors_of(details):
-        answer = await _next_answer(call, plan)
-        if answer is grpc.aio.EOF or isinstance(note, Broken):
-            raise cut_off(details)
-        return note.expected.read_streamed(answer)
+class _Answers:
+    """The answers of a stream."""
 
+    def __init__(self, call: Any, plan: Plan) -> None:
+        self.call = call
+        self._plan = plan
+        # Not read(): that gives up what has come already as soon as a write has failed.
+        self._answers = aiter(call)
+        self._status = ServerStatus()
+        call.add_done_callback(self._status.keep)
 
-async def _read_end(call: Any, plan: Plan) -> None:
-    # The server should see a stream that ended, not one that was cancelled. Every result is out: nothing can fail now.
-    try:
-        await _next_answer(call, plan)
-    except (grpc.RpcError, NumbatchError):
-        pass
+    async def read(self, note: Sent | Broken) -> Outputs | NumbatchError:
+        details = note.expected.call if isinstance(note, Sent) else self._plan.call
+        with errors_of(details):
+            answer = await self._next()
+            if answer is None or isinstance(note, Broken):
+                raise cut_off(details)
+            return note.expected.read_streamed(answer)
 
+    async def read_end(self) -> None:
+        # The server should see a stream that ended, not one that was cancelled. Every result is out: nothing can fail.
+        try:
+            await self._next()
+        except (grpc.RpcError, NumbatchError):
+            pass
 
-async def _next_answer(call: Any, plan: Plan) -> Any:
-    """Read one answer. A timer cancels the call where none comes in time; to cancel the read itself would leak."""
-    overdue = False
+    async def _next(self) -> bytes | None:
+        """Read one answer. A timer cancels the call where none comes in time; to cancel the read itself would leak."""
+        overdue = False
 
-    def bark() -> None:
-        nonlocal overdue
-        overdue = True
-        call.cancel()
+        def bark() -> None:
+            nonlocal overdue
+            overdue = True
+            self.call.cancel()
 
-    timer = asyncio.get_running_loop().call_later(plan.call.timeout_s, bark)
-    try:
-        return await call.read()
-    except asyncio.CancelledError:
-        if caller_is_cancelled():
-            raise
-        # The call was cancelled, not its reader: by the timer, or because the client was closed.
-        raise plan.overdue() if overdue else error(Reason.CANCELLED, "the client was closed") from None
-    finally:
-        timer.cancel()
+        timer = asyncio.get_running_loop().call_later(self._plan.call.timeout_s, bark)
+        try:
+            answer: bytes | None = await anext(self._answers, None)
+            return answer
+        except grpc.aio.AioRpcError as failure:
+            known = await self._status.behind(failure)
+            if known.code() is grpc.StatusCode.OK:
+                return None
+            raise known from None
+        except asyncio.CancelledError:
+            if caller_is_cancelled():
+                raise
+            # The call was cancelled, not its reader: by the timer, or because the client was closed.
+            raise self._plan.overdue() if overdue else error(Reason.CANCELLED, "the client was closed") from None
+        finally:
+            timer.cancel()
 
 
 class _Feed:

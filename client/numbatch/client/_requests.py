@@ -73,13 +73,13 @@ class Minibatch:
         given = x if isinstance(x, Mapping) else {"": x}
         if not given:
             raise error(Reason.MISSING_INPUT, field="inputs", got="none", expected="an array for each input")
-        arrays = tuple((name, as_float32(value, _field(i, name))) for i, (name, value) in enumerate(given.items()))
+        arrays = tuple((name, as_float32(value, f"inputs[{i}]")) for i, (name, value) in enumerate(given.items()))
         for i, (name, array) in enumerate(arrays):
             if array.ndim == 0:
                 raise _shape_error(i, name, array, "at least one axis")
             if array.size == 0:
                 got = shape_text(array.shape)
-                raise error(Reason.EMPTY_BATCH, field=f"{_field(i, name)}.shape", got=got, expected="one row or more")
+                raise error(Reason.EMPTY_BATCH, field=f"inputs[{i}].shape", got=got, expected="one row or more")
         return cls(call, arrays, layers)
 
     def problem(self, signature: Signature) -> NumbatchError | None:
@@ -179,18 +179,15 @@ def several_outputs(outputs: Sequence[str]) -> NumbatchError:
         f"the model has {len(outputs)} outputs",
         field="layers",
         got="none",
-        expected="the names of those that are wanted",
+        expected="their names",
         hint=f"say layers=[{names}]",
     )
 
 
-def _field(i: int, name: str) -> str:
-    return f"inputs[{i}]" + (f" ({name})" if name else "")
-
-
 def _shape_error(i: int, name: str, array: Float32Array, expected: str) -> NumbatchError:
     got = shape_text(array.shape)
-    return error(Reason.SHAPE_MISMATCH, field=f"{_field(i, name)}.shape", got=got, expected=expected)
+    problem = f"input {name!r}" if name else ""
+    return error(Reason.SHAPE_MISMATCH, problem, field=f"inputs[{i}].shape", got=got, expected=expected)
 
 
 def _within(message: bytes, max_bytes: int) -> bytes:

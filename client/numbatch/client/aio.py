@@ -203,7 +203,8 @@ class AsyncClient(AsyncConnection):
             The model's name.
         minibatches : iterable
             Each as `x` of `infer`. It is advanced beside the caller: by Client in another thread, by AsyncClient, which
-            takes asynchronous iterables too, in another task. What it raises ends the stream, after the results before.
+            takes asynchronous iterables too, in another task (where a plain one must not block). What it raises ends
+            the stream, after the results before.
         window : int
             At most so many minibatches are unanswered; 1 or more.
         layers : sequence of str, optional
