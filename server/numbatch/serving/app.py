@@ -21,7 +21,7 @@ from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.health import HealthService
 from numbatch.serving.rpc.inference import InferenceService
-from numbatch.serving.rpc.reflection import reflection_handlers
+from numbatch.serving.rpc.reflection import ReflectionService
 from numbatch.serving.rpc.repository import RepositoryService
 from numbatch.serving.rpc.transport import Transport
 from numbatch.v1.repository_pb2 import ModelStatus
@@ -114,7 +114,7 @@ class Server:
         return ServerInfo(self.address, tuple(snapshot.status(entry) for entry in snapshot))
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Say that it is to end, take no more calls, finish those in progress, end.
+        """Say that it is to end, refuse new calls, finish those in progress, end.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class Server:
         await self.stop()
 
     def _make_transport(self, compute: Executor) -> Transport:
-        config, calls = self._config, Calls()
+        config, calls = self._config, Calls(self._lifecycle)
         inference_service = InferenceService(
             Core(self._registry, compute, max_output_bytes=config.max_message_bytes),
             self._lifecycle,
@@ -150,8 +150,9 @@ class Server:
         )
         repository_service = RepositoryService(self._registry, self._loader, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self._registry, self._lifecycle)
-        handlers = [service.handlers(calls) for service in (inference_service, repository_service, health_service)]
-        handlers.append(reflection_handlers([inference.SERVICE, repository.SERVICE, health.SERVICE]))
+        reflection_service = ReflectionService([inference.SERVICE, repository.SERVICE, health.SERVICE], self._lifecycle)
+        services = (inference_service, repository_service, health_service, reflection_service)
+        handlers = [service.handlers(calls) for service in services]
         return Transport(handlers, calls, max_message_bytes=config.max_message_bytes)
 
     def _models_changed(self) -> None:

@@ -1,4 +1,4 @@
-"""Calls in progress: handlers are made here, so that each call is counted, has a deadline and ends with a status."""
+"""Calls in progress. Handlers are made here: each call is let in or refused, counted, and ends with a status."""
 
 import asyncio
 import time
@@ -7,8 +7,9 @@ from typing import Any
 
 import grpc
 
+from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.context import CallContext
-from numbatch.serving.rpc.status import abort, as_numbatch_error
+from numbatch.serving.rpc.status import abort, as_numbatch_error, draining
 
 # The bytes of a request and its deadline on the monotonic clock -> the bytes of the answer.
 UnaryBehaviour = Callable[[bytes, float | None], Awaitable[bytes]]
@@ -17,23 +18,41 @@ StreamBehaviour = Callable[[Any, CallContext], Awaitable[None]]
 
 
 class Calls:
-    """Counts the calls in progress. It belongs to the thread of the event loop."""
+    """Makes handlers, and knows the calls in progress. It belongs to the thread of the event loop.
 
-    def __init__(self) -> None:
+    While the server drains, handlers refuse new calls. gRPC could do that too, but ends those that arrive at the wrong
+    moment as if their caller had cancelled them, and health could not be asked for any more.
+
+    Parameters
+    ----------
+    lifecycle : Lifecycle
+        Says whether the server drains.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def wait_idle(self) -> None:
-        """Wait until no call is in progress: all are answered, and the answers handed to the transport."""
+        """Wait until all calls that were let in are answered, and the answers handed to the transport."""
         await self._idle.wait()
 
-    def unary(self, behaviour: UnaryBehaviour) -> grpc.RpcMethodHandler:
-        """Return the handler of a method with one request and one answer."""
+    def unary(self, behaviour: UnaryBehaviour, *, always: bool = False) -> grpc.RpcMethodHandler:
+        """Return the handler of a method with one request and one answer.
+
+        Parameters
+        ----------
+        behaviour : callable
+            Answers.
+        always : bool
+            True: also while the server drains, and without holding up its end.
+        """
 
         async def handle(request: bytes, context: CallContext) -> bytes:
-            self._begin(context)
             try:
+                self._begin(context, always)
                 return await behaviour(request, deadline_of(context))
             except (Exception, asyncio.CancelledError) as problem:
                 await _end(context, problem)
@@ -41,18 +60,18 @@ class Calls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def unary_stream(self, behaviour: StreamBehaviour) -> grpc.RpcMethodHandler:
+    def unary_stream(self, behaviour: StreamBehaviour, *, always: bool = False) -> grpc.RpcMethodHandler:
         """Return the handler of a method with one request and any number of answers."""
-        return grpc.unary_stream_rpc_method_handler(self._stream(behaviour))
+        return grpc.unary_stream_rpc_method_handler(self._stream(behaviour, always))
 
     def stream_stream(self, behaviour: StreamBehaviour) -> grpc.RpcMethodHandler:
         """Return the handler of a method with any number of requests and answers."""
-        return grpc.stream_stream_rpc_method_handler(self._stream(behaviour))
+        return grpc.stream_stream_rpc_method_handler(self._stream(behaviour, always=False))
 
-    def _stream(self, behaviour: StreamBehaviour) -> Callable[[Any, CallContext], Awaitable[None]]:
+    def _stream(self, behaviour: StreamBehaviour, always: bool) -> Callable[[Any, CallContext], Awaitable[None]]:
         async def handle(request: Any, context: CallContext) -> None:
-            self._begin(context)
             try:
+                self._begin(context, always)
                 await behaviour(request, context)
             except (Exception, asyncio.CancelledError) as problem:
                 await _end(context, problem)
@@ -60,7 +79,11 @@ class Calls:
 
         return handle
 
-    def _begin(self, context: CallContext) -> None:
+    def _begin(self, context: CallContext, always: bool) -> None:
+        if always:
+            return
+        if self._lifecycle.draining:
+            raise draining()
         self._count += 1
         self._idle.clear()
         context.add_done_callback(self._done)

@@ -44,9 +44,9 @@ class HealthService:
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
         methods = {
-            "Check": calls.unary(self.check),
-            "List": calls.unary(self.list),
-            "Watch": calls.unary_stream(self.watch),
+            "Check": calls.unary(self.check, always=True),
+            "List": calls.unary(self.list, always=True),
+            "Watch": calls.unary_stream(self.watch, always=True),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 

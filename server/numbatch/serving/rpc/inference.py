@@ -10,8 +10,8 @@ from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.calls import Calls, deadline_of
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
-from numbatch.serving.rpc.status import as_numbatch_error, draining, status_of
-from numbatch.serving.rpc.stream import OrderedStream
+from numbatch.serving.rpc.status import as_numbatch_error, status_of
+from numbatch.serving.rpc.stream import serve_in_order
 from numbatch.v1 import inference_pb2
 from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferResponse
 from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
@@ -83,21 +83,13 @@ class InferenceService:
     async def stream_infer(self, _: object, context: CallContext) -> None:
         """Answer the requests of one stream."""
         deadline = deadline_of(context)
-        stream = OrderedStream(
+        await serve_in_order(
             context,
+            self._lifecycle,
             start=lambda data: self._start_streamed(data, deadline),
             finish=self._finish_streamed,
             window=self._stream_window,
         )
-
-        def stop_if_draining() -> None:
-            if self._lifecycle.draining:
-                stream.stop_reading()
-
-        with self._lifecycle.watched_by(stop_if_draining):
-            stop_if_draining()
-            if not await stream.run():
-                raise draining()
 
     def _start(self, request: InferRequest, blobs: list[memoryview], deadline: float | None) -> _Pending:
         try:

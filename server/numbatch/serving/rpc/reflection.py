@@ -1,17 +1,66 @@
 """grpc.reflection.v1alpha.ServerReflection: lets grpcurl and the like call the services without the .proto files."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from numbatch.serving.lifecycle import Lifecycle
+from numbatch.serving.rpc.calls import Calls
+from numbatch.serving.rpc.context import CallContext
+from numbatch.serving.rpc.stream import serve_in_order
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
 
-def reflection_handlers(services: Iterable[str]) -> grpc.GenericRpcHandler:
-    """Return what gRPC is given to describe these services, and itself."""
-    servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
-    method = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, {"ServerReflectionInfo": method})
+_Request = reflection_pb2.ServerReflectionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    data: bytes
+
+    def cancel(self) -> None:
+        """Nothing to cancel: answering takes no time."""
+
+
+class ReflectionService:
+    """Answers ServerReflectionInfo.
+
+    Parameters
+    ----------
+    services : iterable of str
+        The full names of the services to describe; this one is added.
+    lifecycle : Lifecycle
+        Says when streams are to end.
+    """
+
+    def __init__(self, services: Iterable[str], lifecycle: Lifecycle) -> None:
+        self._servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
+        self._lifecycle = lifecycle
+
+    def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
+        """Return what gRPC is given."""
+        methods = {"ServerReflectionInfo": calls.stream_stream(self.server_reflection_info)}
+        return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, methods)
+
+    async def server_reflection_info(self, _: object, context: CallContext) -> None:
+        """Answer the requests of one stream."""
+        await serve_in_order(context, self._lifecycle, start=_Asked, finish=self._answer, window=1)
+
+    async def _answer(self, asked: _Asked) -> bytes:
+        try:
+            request = _Request.FromString(asked.data)
+        except DecodeError as malformed:
+            name = _Request.DESCRIPTOR.full_name
+            raise error(Reason.MALFORMED_MESSAGE, f"{len(asked.data)} bytes that are no {name}") from malformed
+        # The servicer answers an iterator of requests; it is given one request at a time, to be asked for no more of
+        # them once the server drains.
+        (answer,) = [answer async for answer in self._servicer.ServerReflectionInfo(_only(request), None)]
+        encoded: bytes = answer.SerializeToString()
+        return encoded
+
+
+async def _only(request: object) -> AsyncIterator[object]:
+    yield request

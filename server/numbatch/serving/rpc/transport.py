@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
 
 import grpc
 
 from numbatch.serving.address import check_free, parse_address
 from numbatch.serving.rpc.calls import Calls
 
-# After the grace period, handlers that were cancelled have so long to clean up.
+# How long the last refusals and answers about health may take to leave.
+_FLUSH_S = 1.0
+# How long handlers that were cancelled may take to clean up.
 _CLEANUP_S = 2.0
 
 
@@ -49,14 +50,20 @@ class Transport:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more calls, wait for those in progress, cancel what remains after the grace period."""
-        stopping = asyncio.create_task(self._server.stop(grace_s))
-        await _within(grace_s, self._calls.wait_idle())
-        # What is left are streams that have no end of their own, such as reflection.
-        await self._server.stop(None)
-        await stopping
-        # stop() does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
-        await _within(_CLEANUP_S, self._calls.wait_idle())
+        """Wait for the calls in progress, cancel what remains of them after the grace period, and end."""
+        is_idle = await _comes_within(grace_s, self._calls.wait_idle())
+        # Once only: a second call while the first one waits can crash the process.
+        await self._server.stop(_FLUSH_S if is_idle else 0)
+        # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
+        await _comes_within(_CLEANUP_S, self._calls.wait_idle())
+
+
+async def _comes_within(seconds: float, event: Coroutine[None, None, None]) -> bool:
+    try:
+        await asyncio.wait_for(event, seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _options(max_message_bytes: int) -> list[tuple[str, int]]:
@@ -72,8 +79,3 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_channelz", 0),
     ]
-
-
-async def _within(seconds: float, waiting: Coroutine[None, None, None]) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(waiting, seconds)

@@ -1,0 +1,51 @@
+"""What a server is told, checked before it starts."""
+
+from typing import Any
+
+import pytest
+
+from numbatch.serving.address import parse_address
+from numbatch.serving.config import ServerConfig
+from numbatch.wire.errors import InvalidArgumentError
+from numbatch.wire.reasons import Reason
+
+
+def test_the_defaults_are_a_local_server() -> None:
+    config = ServerConfig()
+    assert (config.model_repository, config.listen, config.max_message_bytes) == (None, "127.0.0.1:8001", 2**26)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"listen": "127.0.0.1"},  # no port
+        {"listen": "127.0.0.1:65536"},
+        {"listen": ":8001"},  # no host
+        {"listen": "::1:8001"},  # IPv6 without brackets
+        {"listen": "http://127.0.0.1:8001"},
+        {"max_message_bytes": 1023},
+        {"max_message_bytes": 2**31},
+        {"stream_window": 0},
+        {"stream_window": 1025},
+        {"shutdown_grace_s": -1.0},
+        {"shutdown_grace_s": float("nan")},
+        {"shutdown_grace_s": float("inf")},
+        {"log_level": "loud"},
+    ],
+    ids=str,
+)
+def test_a_wrong_field_is_named_with_what_came_and_what_was_expected(field: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        ServerConfig(**field)
+    ((name, value),) = field.items()
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_FIELD, name)
+    assert refused.value.got in (repr(value), str(value))
+    assert refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:8001", "127.0.0.1", 8001), ("[::1]:0", "::1", 0), ("localhost:65535", "localhost", 65535)],
+)
+def test_addresses_are_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    assert parse_address(text) == (host, port)

@@ -1,0 +1,29 @@
+"""Reflection: what grpcurl asks before it calls anything."""
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
+
+from support.raw_calls import RawCalls
+
+
+def reflect(calls: RawCalls, request: ServerReflectionRequest) -> ServerReflectionResponse:
+    method = calls.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+    (data,) = method(iter([request.SerializeToString()]), timeout=20)
+    return ServerReflectionResponse.FromString(data)
+
+
+def test_all_services_are_listed(calls: RawCalls) -> None:
+    listed = reflect(calls, ServerReflectionRequest(list_services="")).list_services_response
+    assert [service.name for service in listed.service] == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "numbatch.v1.InferenceService",
+        "numbatch.v1.ModelRepositoryService",
+    ]
+
+
+def test_a_service_is_described_with_the_files_that_it_needs(calls: RawCalls) -> None:
+    request = ServerReflectionRequest(file_containing_symbol="numbatch.v1.InferenceService")
+    files = reflect(calls, request).file_descriptor_response.file_descriptor_proto
+    names = {FileDescriptorProto.FromString(file).name for file in files}
+    assert {"numbatch/v1/inference.proto", "numbatch/v1/tensor.proto", "numbatch/v1/errors.proto"} <= names
