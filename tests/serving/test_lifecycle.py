@@ -112,7 +112,9 @@ def test_idle_streams_do_not_hold_up_the_end() -> None:
         ended.set()
 
 
-def test_stopping_again_does_nothing() -> None:
-    with running_server([tiny_model()]) as server:
-        server.run(server.server.stop())
+def test_stopping_at_the_same_time_and_again_is_stopping_once() -> None:
+    with running_server([tiny_model()]) as server, raw_calls(server.address) as calls:
+        calls.health()
+        for stopping in [server.start(server.server.stop()) for _ in range(3)]:
+            stopping.result(10)
         server.run(server.server.stop())

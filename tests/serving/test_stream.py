@@ -81,6 +81,25 @@ def test_an_error_on_a_stream_has_the_details_of_any_error(calls: RawCalls) -> N
     assert refused.message == "inputs[0].shape: got [3], expected [..., 2]"
 
 
+def test_a_request_over_the_limit_ends_the_stream(calls: RawCalls) -> None:
+    requests = Requests()
+    answers = calls.stream(requests)
+    requests.send(one(1))
+    assert summary(read_streamed(next(answers)))[0] == "1"
+    requests.send(stream_request("tiny", np.zeros((9000, 2))))
+    with pytest.raises(grpc.RpcError) as refused:
+        next(answers)
+    # gRPC refuses it before it has read it, so there is no request to answer: the stream cannot go on.
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    requests.finish()
+    assert calls.health() == "SERVING"
+
+
+def test_an_answer_over_the_limit_is_refused_and_the_stream_goes_on(calls: RawCalls) -> None:
+    answers = calls.stream([stream_request("tiny", np.zeros((8175, 2)), request_id="x" * 100), one(1)])
+    assert [summary(read_streamed(data)) for data in answers] == [("x" * 100, Reason.MESSAGE_TOO_LARGE), ("1", [2, 2])]
+
+
 def test_a_bug_on_a_stream_is_internal_and_the_stream_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     compute = ManualExecutor()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:

@@ -29,6 +29,7 @@ class Transport:
 
     def __init__(self, handlers: Iterable[grpc.GenericRpcHandler], calls: Calls, *, max_message_bytes: int) -> None:
         self._calls = calls
+        self._stopping = asyncio.Lock()
         self._server = grpc.aio.server(options=_options(max_message_bytes))
         self._server.add_generic_rpc_handlers(tuple(handlers))
 
@@ -51,11 +52,12 @@ class Transport:
 
     async def stop(self, grace_s: float) -> None:
         """Wait for the calls in progress, cancel what remains of them after the grace period, and end."""
-        is_idle = await _comes_within(grace_s, self._calls.wait_idle())
-        # Once only: a second call while the first one waits can crash the process.
-        await self._server.stop(_FLUSH_S if is_idle else 0)
-        # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
-        await _comes_within(_CLEANUP_S, self._calls.wait_idle())
+        # One at a time: a second stop() of gRPC's while the first one waits can crash the process.
+        async with self._stopping:
+            is_idle = await _comes_within(grace_s, self._calls.wait_idle())
+            await self._server.stop(_FLUSH_S if is_idle else 0)
+            # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
+            await _comes_within(_CLEANUP_S, self._calls.wait_idle())
 
 
 async def _comes_within(seconds: float, event: Coroutine[None, None, None]) -> bool:
