@@ -23,8 +23,8 @@ from numbatch.serving import app
 from numbatch.serving.config import ServerConfig
 
 def on_ready(info):
-    print(info.address, flush=True)
     {on_ready}
+    print(info.address, flush=True)
 
 {before}
 app.serve(ServerConfig(Path(sys.argv[1]), "127.0.0.1:0", shutdown_grace_s={grace}), on_ready=on_ready)
@@ -97,7 +97,7 @@ def test_it_logs_each_model_that_it_is_ready_and_that_it_drains(repository: Path
     ]
     assert "model=bad version=1: MODEL_INVALID: " in lines[0]
     assert "model=tiny version=1 layers=2 parameters=4 packed_bytes=" in lines[1]
-    assert lines[2].endswith(f"address={process.address} models=2")
+    assert lines[2].endswith(f"address={process.address} models=1 failed=1")
 
 
 def test_a_second_signal_ends_it_at_once(repository: Path) -> None:
