@@ -1,9 +1,11 @@
 """The shape of the package: one namespace in three roots, typed, and a wheel of just that."""
 
+import email
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from support.project import ROOT, SOURCE_ROOTS, portions, pyproject
 
@@ -36,6 +38,14 @@ def test_the_wheel_holds_every_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         contents = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert contents == expected
+
+
+def test_the_wheel_alone_asks_for_the_thin_client_and_no_more(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    asked = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+    assert {one.name for one in asked if "extra" not in str(one.marker)} == {"grpcio", "numpy", "protobuf"}
 
 
 def _namespace(path: Path) -> Path:

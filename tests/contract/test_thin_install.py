@@ -7,8 +7,10 @@ import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from numbatch.engine import load_model
 from support.project import ROOT
 from support.server import running_server
 
@@ -21,9 +23,10 @@ for name in ("numba", "llvmlite", "click", "rich", "safetensors", "grpc_health")
     assert importlib.util.find_spec(name) is None, name
 from numbatch.client import Client
 with Client(sys.argv[1]) as client:
-    answer = client.infer("digits", [[0.5] * 64] * 4)
-    streamed = list(client.stream("digits", [[[0.5] * 64]] * 3))
-    print(json.dumps({"shape": answer.shape, "streamed": len(streamed), "ready": client.is_ready("digits")}))
+    rows = json.loads(sys.argv[2])
+    answer = client.infer("digits", rows)
+    streamed = [answer.tolist() for answer in client.stream("digits", [[row] for row in rows])]
+    print(json.dumps({"answer": answer.tolist(), "streamed": streamed, "ready": client.is_ready("digits")}))
 """
 
 
@@ -49,10 +52,16 @@ def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
 
 
 def test_the_wheel_without_extras_infers(python: Path) -> None:
+    rows = [[(row + column) % 17 / 16 for column in range(64)] for row in range(3)]
+    expected = load_model(ROOT / "models" / "digits" / "1").infer(rows)
+    assert isinstance(expected, np.ndarray)
     with running_server(repository=ROOT / "models") as server:
-        ran = subprocess.run([python, "-I", "-c", SCRIPT, server.address], capture_output=True, text=True, check=False)
+        command = [python, "-I", "-c", SCRIPT, server.address, json.dumps(rows)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == {"shape": [4, 10], "streamed": 3, "ready": True}
+    # Equal, not close: a number that goes through JSON comes back with the same bits.
+    answers = expected.tolist()
+    assert json.loads(ran.stdout) == {"answer": answers, "streamed": [[row] for row in answers], "ready": True}
 
 
 def test_the_command_says_what_it_needs(python: Path) -> None:
