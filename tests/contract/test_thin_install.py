@@ -56,7 +56,7 @@ def test_the_wheel_without_extras_infers(python: Path) -> None:
     expected = load_model(ROOT / "models" / "digits" / "1").infer(rows)
     assert isinstance(expected, np.ndarray)
     with running_server(repository=ROOT / "models") as server:
-        command = [python, "-I", "-c", SCRIPT, server.address, json.dumps(rows)]
+        command = [str(python), "-I", "-c", SCRIPT, server.address, json.dumps(rows)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     # Equal, not close: a number that goes through JSON comes back with the same bits.
