@@ -59,11 +59,3 @@ def test_a_damaged_cache_costs_a_warning_and_a_compilation(directory: Any, caplo
     assert run_it() == 42
     assert "cannot be read" in caplog.text
     assert "kernels compiled" in caplog.text
-
-
-def test_arguments_of_other_types_are_refused_rather_than_compiled_for(directory: Any) -> None:
-    import numpy as np
-
-    function = compiled_once(increment, SIGNATURE)
-    with pytest.raises(TypeError):
-        function(np.array([1.5]))

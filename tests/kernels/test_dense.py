@@ -7,10 +7,10 @@ import pytest
 
 from numbatch.kernels import reference
 from numbatch.kernels.microkernel import KB
-from numbatch.kernels.target import TARGET
+from numbatch.kernels.target import NR, TARGET
 from support.layers import bits, run_dense
 
-MR, NR = TARGET.mr, TARGET.nr
+MR = TARGET.mr
 
 
 def draw(rows: Any, inputs: Any, units: Any, seed: Any = 0) -> Any:

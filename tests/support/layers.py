@@ -6,9 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from numbatch.kernels.activations import Activation
+from numbatch.kernels.arena import aligned_zeros
+from numbatch.kernels.bfloat16 import SCRATCH_SIZE
 from numbatch.kernels.blocking import row_stride
-from numbatch.kernels.packing import aligned_zeros, layout, pack
-from numbatch.kernels.program import ACTIVATION, DENSE, NOT_WANTED, RESHAPE, SOFTMAX, Step, run_network
+from numbatch.kernels.library import kernel_table
+from numbatch.kernels.packing import layout, pack
+from numbatch.kernels.program import run_network
+from numbatch.kernels.steps import ACTIVATION, DENSE, INPUT, OUTPUT, SOFTMAX, STAGE, WORKSPACE, Header, Step, table_of
+from numbatch.kernels.team import TEAM_SIZE, THREADS
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -20,48 +25,83 @@ def bits(array: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(array, np.float32).view(np.uint32)
 
 
+def lone_team() -> npt.NDArray[np.int64]:
+    """A team of the caller alone."""
+    team = np.zeros(TEAM_SIZE, np.int64)
+    team[THREADS] = 1
+    return team
+
+
 def run_dense(
-    x: Float32Array, kernel: Float32Array, bias: Float32Array, activation: str = "linear", *, block: int = 24
+    x: Float32Array,
+    kernel: Float32Array,
+    bias: Float32Array,
+    activation: str = "linear",
+    *,
+    block: int = 24,
+    staged: bool = True,
+    bf16: bool = False,
 ) -> Float32Array:
-    """activation(x W + b) through the kernels, every place that must not be read or left alone filled with NaN."""
+    """activation(x W + b) through the kernels, every place that must not be read or left alone filled with NaN.
+
+    `staged`: x is copied to the workspace, and the output from there; else they are where the caller has them, which
+    takes whole panels of units.
+    """
     inputs, units = kernel.shape
-    place = layout(inputs, units, 0)
+    place = layout(inputs, units, 0, bf16=bf16)
     arena = aligned_zeros(place.end)
     pack(place, kernel, bias, arena)
     x_stride, z_stride = row_stride(inputs), row_stride(units)
-    z_at = block * x_stride
-    source = Step(RESHAPE, 0, 1, inputs, x_stride, 0, 1, inputs, x_stride)
     softmax = activation == "softmax"
-    code = Activation.LINEAR if softmax else Activation[activation.upper()]
-    weights = (place.w_at, place.panel_stride, place.bias_at, place.panels)
-    steps = [source, Step(DENSE, 0, 1, inputs, x_stride, z_at, 1, units, z_stride, code, *weights)]
+    x_at, z_at = (WORKSPACE if staged else INPUT, 0), (WORKSPACE, block * x_stride) if staged else (OUTPUT, 0)
+    x_rows, z_rows = (1, inputs, x_stride), (1, units, z_stride)
+    dense = Step(DENSE, *x_at, *x_rows, *z_at, *z_rows)._replace(
+        activation=Activation.LINEAR if softmax else Activation[activation.upper()],
+        w_at=place.w_at,
+        panel_stride=place.panel_stride,
+        bias_at=place.bias_at,
+        panels=place.panels,
+        bf16=int(bf16),
+    )
+    steps = [dense]
     if softmax:
-        steps.append(Step(SOFTMAX, z_at, 1, units, z_stride, z_at, 1, units, z_stride))
+        steps.append(Step(SOFTMAX, *z_at, *z_rows, *z_at, *z_rows))
+    if staged:
+        steps.insert(0, Step(STAGE, INPUT, 0, *x_rows, *x_at, *x_rows))
+        steps[-1] = steps[-1]._replace(wanted_at=0)
     return _run(steps, arena, block * (x_stride + z_stride), x, block, units)
 
 
 def run_activation(x: Float32Array, activation: str) -> Float32Array:
     """An activation, or softmax, alone."""
     width, block = x.shape[1], 4
-    stride = row_stride(width)
-    source = Step(RESHAPE, 0, 1, width, stride, 0, 1, width, stride)
+    rows = (1, width, row_stride(width))
+    stage = Step(STAGE, INPUT, 0, *rows, WORKSPACE, 0, *rows)
     kind = SOFTMAX if activation == "softmax" else ACTIVATION
     code = 0 if activation == "softmax" else Activation[activation.upper()]
-    step = Step(kind, 0, 1, width, stride, block * stride, 1, width, stride, code)
-    return _run([source, step], aligned_zeros(16), 2 * block * stride, x, block, width)
+    step = Step(kind, WORKSPACE, 0, *rows, WORKSPACE, block * rows[2], *rows, wanted_at=0, activation=code)
+    return _run([stage, step], aligned_zeros(16), 2 * block * rows[2], x, block, width)
 
 
 def _run(
     steps: list[Step], arena: Float32Array, workspace_size: int, x: Float32Array, block: int, width: int
 ) -> Float32Array:
-    workspace = aligned_zeros(workspace_size + _GUARD)
+    workspace = aligned_zeros(workspace_size + SCRATCH_SIZE + _GUARD)
     workspace[:] = np.nan
     outputs = np.full(x.shape[0] * width + _GUARD, np.float32(-7), np.float32)
-    wanted = np.full(len(steps), NOT_WANTED, np.int64)
-    wanted[-1] = 0
-    data: npt.NDArray[Any] = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+    header = Header(
+        steps=len(steps),
+        block=block,
+        kernels=kernel_table().ctypes.data,
+        arena=arena.ctypes.data,
+        workspace_size=workspace_size,
+        scratch_at=workspace_size,
+        weights=1,
+        input_elements=x.shape[1],
+    )
+    data: npt.NDArray[Any] = np.ascontiguousarray(x)
     data.flags.writeable = False
-    run_network(np.array(steps, np.int64), arena, workspace, data, x.shape[0], block, wanted, outputs)
+    run_network(table_of(header, steps), workspace, data, x.shape[0], outputs, lone_team())
     assert np.isnan(workspace[-_GUARD:]).all(), "written beyond the workspace"
     assert (outputs[-_GUARD:] == -7).all(), "written beyond the outputs"
     return outputs[:-_GUARD].reshape(x.shape[0], width)

@@ -31,6 +31,7 @@ _DTYPES: dict[DataType, np.dtype[Any]] = {
     DATA_TYPE_INT32: np.dtype("<i4"),
     DATA_TYPE_INT64: np.dtype("<i8"),
 }
+_FLOAT32 = np.dtype("<f4")
 _DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
 
 
@@ -125,6 +126,8 @@ def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
     InvalidArgumentError
         DATA_TYPE_MISMATCH, if it holds anything but real numbers, is ragged, or finite beyond float32.
     """
+    if isinstance(x, np.ndarray) and x.dtype is _FLOAT32 and x.flags.c_contiguous:
+        return x
     try:
         array = np.asarray(x)
     except ValueError as ragged:

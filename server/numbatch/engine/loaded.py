@@ -1,8 +1,6 @@
 """A model in memory, ready to run."""
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -10,18 +8,26 @@ import numpy.typing as npt
 
 from numbatch.engine.graph import Graph, build_graph
 from numbatch.engine.plan import Plan, make_plan
-from numbatch.engine.requests import check_inputs, check_layers
+from numbatch.engine.requests import check_array, check_inputs, check_layers
+from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
+from numbatch.engine.threads import compute_team
 from numbatch.engine.validation import Source, dense_weights, open_model, summarize
 from numbatch.engine.weights import WeightsReader
-from numbatch.kernels.packing import aligned_zeros, pack, unpack
-from numbatch.kernels.program import NOT_WANTED, run_network
+from numbatch.kernels.arena import aligned_zeros
+from numbatch.kernels.packing import pack, unpack
+from numbatch.kernels.program import run_network
 from numbatch.kernels.target import TARGET
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
 from numbatch.wire.models import set_weights
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_float32
+
+_NO_WORKSPACE = np.zeros(0, np.float32)
+
+# Layers that were asked for together; a client that asks for every combination must not fill the memory.
+_MOST_SELECTIONS = 256
 
 
 def load_model(source: Source, *, name: str = "") -> "LoadedModel":
@@ -70,12 +76,13 @@ class LoadedModel:
         self._skeleton = skeleton
         self._plan = plan
         self._arena = arena
-        self._steps = np.array(plan.steps, np.int64)
         self._arrays = {node.name: ArraySpec(node.name, node.output_shape) for node in graph.nodes}
         self._layers = {node.name: int(node.field.removeprefix("model.layers[").rstrip("]")) for node in graph.nodes}
+        self._selections: dict[tuple[str, ...], Selection] = {}
+        # As many as ever ran at once. Popping from a list and appending to it need no lock.
         self._workspaces: list[Float32Array] = []
-        self._workspaces_lock = threading.Lock()
-        run_network.prepare()
+        self._run_network = run_network.prepare()
+        self._only_output = self._select(()) if len(self.summary.outputs) == 1 else None
         self.run({"": np.zeros((1, *self.summary.inputs[0].shape), np.float32)})
 
     @property
@@ -118,6 +125,13 @@ class LoadedModel:
         InvalidArgumentError
             If the batch or a layer's name does not fit, or no layers are named and the model has several outputs.
         """
+        if isinstance(x, np.ndarray) and layers is None and self._only_output is not None:
+            # The same as below, only faster: with the smallest networks, this is most of the time.
+            x = as_float32(x, "x")
+            rows, axes = check_array(x, self.summary.inputs[0])
+            output = np.empty(axes + self._only_output.outputs[0].shape, np.float32)
+            self._compute(self._only_output, x, rows, output)
+            return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
         arrays = {name: as_float32(value, name or "x") for name, value in inputs.items()}
         if layers is not None:
@@ -156,29 +170,51 @@ class LoadedModel:
         MessageTooLargeError
             MESSAGE_TOO_LARGE.
         """
-        chosen = check_layers(layers or self.summary.outputs, self._arrays)
-        batch = check_inputs(inputs, self.summary.inputs)
-        size = 4 * batch.rows * sum(spec.elements for spec in chosen)
-        if max_output_bytes is not None and size > max_output_bytes:
+        selection = self._select(tuple(layers))
+        x = check_inputs(inputs, self.summary.inputs)
+        rows, axes = check_array(x, self.summary.inputs[0])
+        if max_output_bytes is not None and 4 * rows * selection.elements > max_output_bytes:
             raise error(
                 Reason.MESSAGE_TOO_LARGE,
-                f"outputs of {batch.rows} rows",
-                got=f"{size} bytes",
+                f"outputs of {rows} rows",
+                got=f"{4 * rows * selection.elements} bytes",
                 expected=f"at most {max_output_bytes} bytes",
                 hint="send fewer rows at once or name fewer layers",
             )
-        outputs = np.empty(size // 4, np.float32)
-        wanted = np.full(len(self._steps), NOT_WANTED, np.int64)
+        outputs = np.empty(rows * selection.elements, np.float32)
+        self._compute(selection, x, rows, outputs)
         results = []
         at = 0
-        for spec in chosen:
-            wanted[self._plan.step_of[spec.name]] = at
-            end = at + batch.rows * spec.elements
-            results.append((spec.name, outputs[at:end].reshape(batch.axes + spec.shape)))
+        for spec in selection.outputs:
+            end = at + rows * spec.elements
+            results.append((spec.name, outputs[at:end].reshape(axes + spec.shape)))
             at = end
-        with self._workspace() as workspace:
-            run_network(self._steps, self._arena, workspace, batch.x, batch.rows, self._plan.block, wanted, outputs)
         return results
+
+    def _select(self, layers: tuple[str, ...]) -> Selection:
+        """Return how some layers are computed, worked out when they are first asked for."""
+        selection = self._selections.get(layers)
+        if selection is None:
+            chosen = check_layers(layers or self.summary.outputs, self._arrays)
+            selection = select(self._plan, self._arena.ctypes.data, chosen)
+            if len(self._selections) >= _MOST_SELECTIONS:
+                self._selections.clear()
+            self._selections[layers] = selection
+        return selection
+
+    def _compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array) -> None:
+        """Run the compiled call, on scratch memory that no other call uses."""
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
+        team = compute_team()
+        try:
+            workspace = self._workspaces.pop()
+        except IndexError:
+            workspace = _NO_WORKSPACE
+        if len(workspace) < self._plan.workspace_size * team.threads:
+            workspace = aligned_zeros(self._plan.workspace_size * team.threads)
+        self._run_network(selection.table, workspace, x, rows, outputs, team.table)
+        self._workspaces.append(workspace)
 
     def message(self, *, include_weights: bool = True) -> Model:
         """Return the model as a message, its weights inline or, without them, its shapes only."""
@@ -190,19 +226,6 @@ class LoadedModel:
                 kernel, bias = unpack(place, self._arena)
                 set_weights(layer, kernel, bias if layer.dense.HasField("bias") else None)
         return model
-
-    @contextmanager
-    def _workspace(self) -> Iterator[Float32Array]:
-        """Lend scratch memory: as many as ever ran at once are kept."""
-        with self._workspaces_lock:
-            workspace = self._workspaces.pop() if self._workspaces else None
-        if workspace is None:
-            workspace = aligned_zeros(self._plan.workspace_size)
-        try:
-            yield workspace
-        finally:
-            with self._workspaces_lock:
-                self._workspaces.append(workspace)
 
 
 def _without_weights(model: Model) -> Model:

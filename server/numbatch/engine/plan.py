@@ -1,45 +1,17 @@
-"""A graph -> a plan: the steps of the one compiled call, and where everything lies in memory."""
+"""A graph -> a plan: where everything lies in memory, whatever a request asks for."""
 
 import math
 from typing import NamedTuple
 
 from numbatch.engine.graph import Graph, Node
 from numbatch.engine.specs import ArraySpec
-from numbatch.kernels.activations import Activation
-from numbatch.kernels.blocking import row_block, row_stride
+from numbatch.kernels.bfloat16 import SCRATCH_SIZE
+from numbatch.kernels.blocking import example_block, row_stride
 from numbatch.kernels.packing import PackedDense, layout
-from numbatch.kernels.program import ACTIVATION, DENSE, RESHAPE, SOFTMAX, Step
 
 
-class Plan(NamedTuple):
-    """How a model is computed.
-
-    Attributes
-    ----------
-    steps : tuple of Step
-        The first stages the input; see `numbatch.kernels.program`.
-    step_of : dict of str to int
-        Which step makes a layer's output.
-    dense : dict of str to PackedDense
-        Where the weights of the dense layers lie in the arena.
-    arena_size : int
-        Elements of the arena.
-    workspace_size : int
-        Elements of the workspace.
-    block : int
-        Examples that go through the network at a time.
-    """
-
-    steps: tuple[Step, ...]
-    step_of: dict[str, int]
-    dense: dict[str, PackedDense]
-    arena_size: int
-    workspace_size: int
-    block: int
-
-
-class _Buffer(NamedTuple):
-    """One layer's output for one example: a place, in elements per example, and its rows."""
+class Buffer(NamedTuple):
+    """One layer's output for one example: a place in elements, its rows, their width and their distance."""
 
     at: int
     rows: int
@@ -48,47 +20,73 @@ class _Buffer(NamedTuple):
 
     @property
     def end(self) -> int:
+        """The place after it."""
         return self.at + self.rows * self.stride
 
 
-def make_plan(graph: Graph) -> Plan:
-    """Plan the computation of a graph."""
-    dense = _place_weights(graph)
+class Plan(NamedTuple):
+    """Where a model's arrays lie.
+
+    Attributes
+    ----------
+    graph : Graph
+        The model.
+    dense : dict of str to PackedDense
+        Where the weights of the dense layers lie in the arena.
+    buffers : dict of str to Buffer
+        Where the input and the layers' outputs lie in the workspace, for one example: that of a block of examples is so
+        many times as far.
+    arena_size : int
+        Elements of the arena.
+    scratch_at : int
+        Where in the workspace weights are widened.
+    workspace_size : int
+        Elements of the workspace, for one thread.
+    block : int
+        Most examples that go through the network at a time.
+    """
+
+    graph: Graph
+    dense: dict[str, PackedDense]
+    buffers: dict[str, Buffer]
+    arena_size: int
+    scratch_at: int
+    workspace_size: int
+    block: int
+
+
+def make_plan(graph: Graph, *, bf16: bool = False) -> Plan:
+    """Plan the memory of a graph, with weights as float32 or as bfloat16."""
+    dense = _place_weights(graph, bf16)
     buffers = _place_buffers(graph)
-    elements = max(buffer.end for buffer in buffers.values())
-    block = row_block(elements)
-    source = graph.inputs[0]
-    steps = [_step(RESHAPE, buffers[source.name], buffers[source.name], block)]
-    step_of = {}
-    for node in graph.nodes:
-        steps += _steps(node, buffers[node.inputs[0]], buffers[node.name], dense.get(node.name), block)
-        step_of[node.name] = len(steps) - 1
+    block = example_block(max(buffer.rows for buffer in buffers.values()))
+    scratch_at = block * max(buffer.end for buffer in buffers.values())
     arena_size = max((place.end for place in dense.values()), default=0)
-    return Plan(tuple(steps), step_of, dense, arena_size, elements * block, block)
+    return Plan(graph, dense, buffers, arena_size, scratch_at, scratch_at + (SCRATCH_SIZE if bf16 else 0), block)
 
 
-def dense_layout(node: Node, at: int = 0) -> PackedDense:
+def dense_layout(node: Node, at: int = 0, *, bf16: bool = False) -> PackedDense:
     """Return where a dense layer's weights go from a position on."""
-    return layout(node.input_shape[-1], node.output_shape[-1], at)
+    return layout(node.input_shape[-1], node.output_shape[-1], at, bf16=bf16)
 
 
-def _place_weights(graph: Graph) -> dict[str, PackedDense]:
+def _place_weights(graph: Graph, bf16: bool) -> dict[str, PackedDense]:
     places: dict[str, PackedDense] = {}
     at = 0
     for node in graph.nodes:
         if node.kind == "dense":
-            places[node.name] = dense_layout(node, at)
+            places[node.name] = dense_layout(node, at, bf16=bf16)
             at = places[node.name].end
     return places
 
 
-def _place_buffers(graph: Graph) -> dict[str, _Buffer]:
+def _place_buffers(graph: Graph) -> dict[str, Buffer]:
     """Give every array a place; arrays that are never needed at the same time may share one.
 
     Fewer places are more cache hits: a chain of layers needs two, whatever its length.
     """
     last_use = {name: position for position, node in enumerate(graph.nodes) for name in node.inputs}
-    buffers: dict[str, _Buffer] = {}
+    buffers: dict[str, Buffer] = {}
     arrays = [graph.inputs[0], *(ArraySpec(node.name, node.output_shape) for node in graph.nodes)]
     for position, spec in enumerate(arrays, start=-1):
         live = sorted(buffer for name, buffer in buffers.items() if last_use.get(name, -1) >= position)
@@ -98,40 +96,5 @@ def _place_buffers(graph: Graph) -> dict[str, _Buffer]:
             if at + rows * stride <= buffer.at:
                 break
             at = max(at, buffer.end)
-        buffers[spec.name] = _Buffer(at, rows, width, stride)
+        buffers[spec.name] = Buffer(at, rows, width, stride)
     return buffers
-
-
-def _steps(node: Node, source: _Buffer, target: _Buffer, place: PackedDense | None, block: int) -> list[Step]:
-    """Return the steps of one layer; the last one makes its output."""
-    if node.kind == "flatten":
-        return [_step(RESHAPE, source, target, block)]
-    if place is not None:
-        softmax = node.activation == "softmax"
-        activation = Activation.LINEAR if softmax else Activation[node.activation.upper()]
-        step = _step(DENSE, source, target, block)._replace(
-            activation=activation,
-            w_at=place.w_at,
-            panel_stride=place.panel_stride,
-            bias_at=place.bias_at,
-            panels=place.panels,
-        )
-        return [step, _step(SOFTMAX, target, target, block)] if softmax else [step]
-    if node.activation == "softmax":
-        return [_step(SOFTMAX, source, target, block)]
-    return [_step(ACTIVATION, source, target, block)._replace(activation=Activation[node.activation.upper()])]
-
-
-def _step(kind: int, source: _Buffer, target: _Buffer, block: int) -> Step:
-    """Return a step whose places are those of a block: all rows of a buffer lie together."""
-    return Step(
-        kind,
-        source.at * block,
-        source.rows,
-        source.width,
-        source.stride,
-        target.at * block,
-        target.rows,
-        target.width,
-        target.stride,
-    )

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,27 +10,11 @@ from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, shape_text
 
-
-class Batch(NamedTuple):
-    """A batch that fits a model.
-
-    Attributes
-    ----------
-    x : ndarray of uint8, read-only
-        The bytes of the input, row-major float32.
-    rows : int
-        Examples: the product of the batch axes.
-    axes : tuple of int
-        The batch axes, to be put before those of the outputs.
-    """
-
-    x: Array
-    rows: int
-    axes: tuple[int, ...]
+_FLOAT32 = np.dtype(np.float32)
 
 
-def check_inputs(inputs: Mapping[str, Array], specs: Sequence[ArraySpec]) -> Batch:
-    """Check the arrays of a request against the inputs of a model.
+def check_inputs(inputs: Mapping[str, Array], specs: Sequence[ArraySpec]) -> Array:
+    """Check that a request brings the input that a model has, and return it.
 
     Parameters
     ----------
@@ -43,7 +26,7 @@ def check_inputs(inputs: Mapping[str, Array], specs: Sequence[ArraySpec]) -> Bat
     Raises
     ------
     InvalidArgumentError
-        UNKNOWN_INPUT, MISSING_INPUT, DATA_TYPE_MISMATCH, SHAPE_MISMATCH or EMPTY_BATCH.
+        UNKNOWN_INPUT, DUPLICATE_INPUT or MISSING_INPUT.
     """
     spec = specs[0]
     for position, name in enumerate(inputs):
@@ -55,21 +38,38 @@ def check_inputs(inputs: Mapping[str, Array], specs: Sequence[ArraySpec]) -> Bat
     if not inputs:
         raise error(Reason.MISSING_INPUT, field="inputs", got="no tensor", expected=repr(spec.name))
     (x,) = inputs.values()
-    if x.dtype != np.float32:
+    return x
+
+
+def check_array(x: Array, spec: ArraySpec) -> tuple[int, tuple[int, ...]]:
+    """Check the type and the shape of an input.
+
+    Returns
+    -------
+    rows : int
+        Its examples: the product of the batch axes.
+    axes : tuple of int
+        The batch axes, to be put before those of the outputs.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, SHAPE_MISMATCH or EMPTY_BATCH.
+    """
+    shape = x.shape
+    if x.dtype is not _FLOAT32 and x.dtype != _FLOAT32:
         raise error(Reason.DATA_TYPE_MISMATCH, field="inputs[0].data_type", got=x.dtype, expected="float32")
-    split = x.ndim - len(spec.shape)
-    if split < 0 or x.shape[split:] != spec.shape:
+    split = len(shape) - len(spec.shape)
+    if split < 0 or shape[split:] != spec.shape:
         problem = "rank too low" if split < 0 else ""
         expected = shape_text(spec.shape, batch=True)
-        raise error(Reason.SHAPE_MISMATCH, problem, field="inputs[0].shape", got=shape_text(x.shape), expected=expected)
-    axes = x.shape[:split]
+        raise error(Reason.SHAPE_MISMATCH, problem, field="inputs[0].shape", got=shape_text(shape), expected=expected)
+    axes = shape[:split]
     rows = math.prod(axes)
     if rows == 0:
-        got, expected = shape_text(x.shape), "batch axes of 1 or more"
+        got, expected = shape_text(shape), "batch axes of 1 or more"
         raise error(Reason.EMPTY_BATCH, "no rows", field="inputs[0].shape", got=got, expected=expected)
-    flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
-    flat.flags.writeable = False
-    return Batch(flat, rows, axes)
+    return rows, axes
 
 
 def check_layers(layers: Sequence[str], known: Mapping[str, ArraySpec]) -> list[ArraySpec]:

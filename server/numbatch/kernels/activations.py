@@ -16,6 +16,7 @@ NaN gives the canonical NaN. Largest errors over all float32, found by comparing
 tests.
 """
 
+import functools
 from collections.abc import Callable
 from enum import IntEnum
 from math import factorial
@@ -26,6 +27,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from numbatch.kernels import simd
+from numbatch.kernels.memory import FLOATS, TABLE
 from numbatch.kernels.target import TARGET
 
 
@@ -110,45 +112,66 @@ _EMITTERS: dict[Activation, Callable[[Any, Any], Any]] = {
 }
 
 
+_POINTER = simd.F32.as_pointer()
+_SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, simd.INTP, _POINTER, simd.INTP, simd.INTP, simd.INTP, simd.F32])
+_FIRST_SLOT = 256
+
+
+def kernels() -> list[simd.Kernel]:
+    """Return the activations as kernels."""
+    return [
+        simd.Kernel(_FIRST_SLOT + code, f"f32_v{code.name.lower()}", _SIGNATURE, functools.partial(_emit, emit))
+        for code, emit in _EMITTERS.items()
+    ]
+
+
 @intrinsic
 def activate(
-    typingctx: Any, activation: Any, source: Any, source_at: Any, target: Any, target_at: Any, vectors: Any
+    typingctx: Any,
+    table: Any,
+    activation: Any,
+    source: Any,
+    source_stride: Any,
+    target: Any,
+    target_stride: Any,
+    rows: Any,
+    vectors: Any,
+    alpha: Any,
 ) -> Any:
-    """Apply an activation to so many vectors of TARGET.lanes elements; source and target may be the same."""
+    """Apply an activation to `rows` rows of `vectors` vectors of TARGET.lanes elements; source and target may be one.
+
+    `table` holds the kernels' addresses (library.py).
+    """
+    arguments = [TABLE, types.intp, FLOATS, types.intp, FLOATS, types.intp, types.intp, types.intp, types.float32]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def at(array: int) -> Any:
-            data = context.make_array(signature.args[array])(context, builder, args[array]).data
-            return simd.element_pointer(builder, data, args[array + 1])
-
-        operands = [at(1), at(3), args[5]]
-        done = builder.append_basic_block("activate.done")
-        switch = builder.switch(args[0], done)
-        for code, emit in _EMITTERS.items():
-            block = builder.append_basic_block(f"activate.{code.name.lower()}")
-            switch.add_case(simd.INTP(code), block)
-            builder.position_at_end(block)
-            builder.call(_define(builder.module, code, emit), operands)
-            builder.branch(done)
-        builder.position_at_end(done)
+        slot = builder.add(args[1], simd.INTP(_FIRST_SLOT))
+        simd.call_slot(builder, args[0], slot, _SIGNATURE, args[2:])
         return context.get_dummy_value()
 
-    return types.void(types.intp, source, types.intp, target, types.intp, types.intp), codegen
+    return types.void(*arguments), codegen
 
 
-def _define(module: Any, activation: Activation, emit: Callable[[Any, Any], Any]) -> Any:
-    floats = simd.F32.as_pointer()
-    signature = ir.FunctionType(ir.VoidType(), [floats, floats, simd.INTP])
-    function, builder = simd.internal_function(module, signature, f"f32_v{activation.name.lower()}")
-    if builder is not None:
-        source, target, vectors = function.args
-        lanes = TARGET.lanes
-        with simd.loop(builder, simd.INTP(0), builder.mul(vectors, simd.INTP(lanes)), lanes, []) as turn:
-            x = simd.load(builder, simd.element_pointer(builder, source, turn.index), simd.vector_type(lanes))
+def _emit(
+    emit: Callable[[Any, Any], Any],
+    builder: Any,
+    source: Any,
+    source_stride: Any,
+    target: Any,
+    target_stride: Any,
+    rows: Any,
+    vectors: Any,
+    alpha: Any,
+) -> None:
+    lanes, intp = TARGET.lanes, simd.INTP
+    with simd.loop(builder, intp(0), rows, 1, []) as row:
+        from_row = simd.element_pointer(builder, source, builder.mul(row.index, source_stride))
+        to_row = simd.element_pointer(builder, target, builder.mul(row.index, target_stride))
+        with simd.loop(builder, intp(0), builder.mul(vectors, intp(lanes)), lanes, []) as turn:
+            x = simd.load(builder, simd.element_pointer(builder, from_row, turn.index), simd.vector_type(lanes))
             y = simd.canonical(builder, emit(builder, x))
-            simd.store(builder, y, simd.element_pointer(builder, target, turn.index))
-        builder.ret_void()
-    return function
+            simd.store(builder, y, simd.element_pointer(builder, to_row, turn.index))
+    builder.ret_void()
 
 
 def _reduce(builder: Any, x: Any) -> tuple[Any, Any]:

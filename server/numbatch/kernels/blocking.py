@@ -1,49 +1,106 @@
-"""Shapes -> blocks: how much of a layer, and of a batch, is worked on at a time. No bit of a result depends on it."""
+"""Shapes -> blocks: how much of a layer, and of a batch, is worked on at a time, and by how many threads.
+
+Pure decisions, taken from shapes alone. No bit of a result depends on any of them.
+"""
 
 from numbatch.kernels.microkernel import KB
-from numbatch.kernels.target import TARGET
+from numbatch.kernels.target import NR, TARGET
 
-# Activations of one block of rows, all layers together, should stay in a 1 MiB L2 beside the weights that stream
-# through it.
-_ACTIVATION_BYTES = 512 * 1024
+# Rows of a block: enough to read weights once for many rows, few enough that KB inputs of all of them stay in a
+# 1 MiB L2 cache.
+_MOST_ROWS = 14 * 14
 
-# Rows of a block: enough to read weights once for many rows, few enough to stay in cache.
-_MOST_ROWS = 192
-
-# 16 floats are one cache line.
+# 16 floats are one cache line; 1024 are the 64 lines of a way of the L1 cache.
 _LINE = 16
+_WAY = 1024
 
 
 def row_stride(width: int) -> int:
     """Return the distance of rows of so many elements, in elements: whole panels, and an odd number of cache lines.
 
-    At a power of two the 12 rows of a tile would fall into the same cache set, which holds 8 to 12 lines.
+    At a power of two the rows of a tile would fall into the same cache set, which holds 8 to 12 lines.
     """
-    lines = -(-width // TARGET.nr) * TARGET.nr // _LINE
+    lines = -(-width // NR) * NR // _LINE
     return (lines | 1) * _LINE
 
 
-def row_block(elements_per_row: int) -> int:
-    """Return how many rows go through a whole network at a time.
+def reads_well(width: int) -> bool:
+    """Tell whether rows that lie one after the other can be read where they are.
+
+    Those of a multiple of 4096 bytes are copied first: each line of one would push out that of another.
+    """
+    return width % _WAY != 0
+
+
+def example_block(rows: int) -> int:
+    """Return how many examples go through a whole network at a time.
 
     Parameters
     ----------
-    elements_per_row : int
-        The floats that one row occupies in the workspace.
+    rows : int
+        The rows that one example has, at the widest place of the network.
 
     Returns
     -------
     int
-        A multiple of mr.
+        1 or more; for one row, a multiple of mr.
     """
-    fitting = min(_MOST_ROWS, _ACTIVATION_BYTES // (4 * elements_per_row))
-    return max(1, fitting // TARGET.mr) * TARGET.mr
+    return max(1, _MOST_ROWS // TARGET.mr * TARGET.mr // rows)
 
 
 def inputs_per_pass(rows: int, inputs: int) -> int:
     """Return how many inputs of a layer are summed before the next panel's turn, a multiple of KB unless it is all.
 
     With one tile of rows each weight is needed once: all inputs. With more, the part of a panel that every tile needs
-    should stay in the L1 cache: KB inputs of nr units are 32 KiB for AVX-512, 16 KiB for AVX2.
+    should stay in the L1 cache: KB inputs of two panels are 32 KiB.
     """
     return inputs if rows <= TARGET.mr else KB
+
+
+ALONE, BY_ROWS, BY_PANELS = range(3)
+
+# Under 15 us of work, and for rows beyond which reading weights twice costs nothing (2 cores, Zen 5).
+_LEAST_SHARED_NS = 15_000
+_ROWS_EACH = 48
+_SMALL_WEIGHTS = 64 * 1024
+
+# A core's multiply-adds in a nanosecond, and the rows below which reading the weights takes longer than they do.
+_PER_NS = 128
+_ROWS_TO_COMPUTE = 5
+
+
+def sharing(rows: int, weights: int, block: int, threads: int) -> int:
+    """Return how threads share a batch: ALONE, BY_ROWS (each takes rows through the network) or BY_PANELS.
+
+    Parameters
+    ----------
+    rows : int
+        The examples of the batch.
+    weights : int
+        The multiply-adds of one example.
+    block : int
+        Most examples that go through the network at a time.
+    threads : int
+        How many there are, with the caller.
+    """
+    if threads == 1 or weights * max(rows, _ROWS_TO_COMPUTE) < _LEAST_SHARED_NS * _PER_NS:
+        return ALONE
+    if rows > min(block, threads * _ROWS_EACH) or (weights <= _SMALL_WEIGHTS and rows >= 2 * threads):
+        return BY_ROWS
+    return BY_PANELS
+
+
+def shared_block(rows: int, block: int, threads: int) -> int:
+    """Return the rows of a block, at most `block`, such that every thread has as many blocks as the others."""
+    rounds = (rows + threads * block - 1) // (threads * block)
+    return (rows + threads * rounds - 1) // (threads * rounds)
+
+
+# The multiply-adds of a share of a layer that is worth fetching: about 2 us.
+_LEAST_SHARE = 256 * 1024
+
+
+def panel_shares(panels: int, inputs: int, rows: int, threads: int) -> int:
+    """Return into how many shares the panels of a layer are split."""
+    worth = panels * NR * inputs * max(rows, _ROWS_TO_COMPUTE) // _LEAST_SHARE
+    return max(1, min(worth, 2 * threads, panels))

@@ -99,8 +99,7 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
 def compiled_once(function: Callable[..., None], signature: Any) -> "CompiledOnce":
     """Return a function compiled, for this signature only, when it is first called or on `prepare`.
 
-    It releases the global interpreter lock while it runs. Any other types of arguments raise TypeError: nothing is ever
-    compiled after `prepare`.
+    It releases the global interpreter lock while it runs. Nothing is ever compiled after `prepare`.
     """
     return CompiledOnce(function, signature)
 
@@ -110,31 +109,35 @@ class CompiledOnce:
 
     def __init__(self, function: Callable[..., None], signature: Any) -> None:
         functools.update_wrapper(self, function)
+        self._function = function
         self._signature = signature
         self._dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
         self._dispatcher._cache = KernelCache(function)
         self._lock = threading.Lock()
         self._ready: Callable[..., None] | None = None
 
-    def prepare(self) -> None:
-        """Compile now, or take the machine code from the cache."""
+    def prepare(self) -> Callable[..., None]:
+        """Compile now, or take the machine code from the cache, and return the compiled function.
+
+        It is called without the search for a version that fits the arguments: their types are for the caller
+        to get right.
+        """
         with self._lock:
             if self._ready is None:
                 started = time.perf_counter()
                 self._dispatcher.compile(self._signature)
-                self._dispatcher.disable_compile()
-                self._ready = self._dispatcher
+                self._ready = self._dispatcher.overloads[self._signature.args].entry_point
                 seconds = time.perf_counter() - started
                 from_cache = bool(self._dispatcher.stats.cache_hits)
                 _log.info("kernels %s in %.2f s", "taken from the cache" if from_cache else "compiled", seconds)
+            return self._ready
 
     def assembly(self) -> str:
-        """Return the machine code as text, for tests and the curious."""
-        self.prepare()
-        return "\n".join(self._dispatcher.inspect_asm().values())
+        """Return the machine code as text, for tests and the curious; compiled anew, as the cache holds no text."""
+        dispatcher = numba.njit(nogil=True, error_model="numpy")(self._function)
+        dispatcher.compile(self._signature)
+        return "\n".join(dispatcher.inspect_asm().values())
 
     def __call__(self, *arguments: Any) -> None:
         """Run it."""
-        if self._ready is None:
-            self.prepare()
-        self._dispatcher(*arguments)
+        (self._ready or self.prepare())(*arguments)

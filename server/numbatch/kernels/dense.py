@@ -1,78 +1,91 @@
-"""The driver of the micro-kernels: a whole dense layer over a block of rows."""
+"""The driver of the micro-kernels: some panels of a dense layer over a block of rows."""
 
 from typing import Any
 
 import numba
 
 from numbatch.kernels.activations import Activation, activate
+from numbatch.kernels.bfloat16 import widen
 from numbatch.kernels.blocking import inputs_per_pass
-from numbatch.kernels.microkernel import dense_tile
-from numbatch.kernels.target import TARGET
+from numbatch.kernels.memory import shift
+from numbatch.kernels.microkernel import BF16_ROWS, KB, dense_tile, panels_of
+from numbatch.kernels.target import NR, TARGET
 
-_MR, _NR, _NV = TARGET.mr, TARGET.nr, TARGET.nv
-_PANELS = (0, *(TARGET.panels(rows) for rows in range(1, TARGET.mr + 1)))
+_MR, _NV = TARGET.mr, TARGET.nv
+_PANELS = (0, *(panels_of(rows, bf16=False) for rows in range(1, TARGET.mr + 1)))
+_BF16_PANELS = (0, *(panels_of(rows, bf16=True) for rows in range(1, BF16_ROWS + 1)))
 _RELU = int(Activation.RELU)
 
 _inputs_per_pass = numba.njit(inputs_per_pass)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True)
 def dense(
+    kernels: Any,
     x: Any,
-    x_at: int,
     x_stride: int,
     rows: int,
     inputs: int,
-    arena: Any,
-    w_at: int,
+    w: Any,
     panel_stride: int,
-    bias_at: int,
+    bf16: int,
+    bias: Any,
     panels: int,
     z: Any,
-    z_at: int,
     z_stride: int,
     floor: float,
     activation: int,
+    alpha: float,
+    scratch: Any,
 ) -> None:
-    """Compute activation(x W + b) for `rows` rows; the operands are those of `microkernel`.
+    """Compute activation(x W + b) for `rows` rows and `panels` panels; the operands are those of `microkernel`.
 
-    The rows are split evenly over as few tiles as possible (13 rows are 7 and 6, not 12 and 1: a tile of few rows
+    The rows are split evenly over as few tiles as possible (15 rows are 8 and 7, not 14 and 1: a tile of few rows
     computes little for each weight it loads). Within a pass over some inputs each group of panels meets all tiles
-    before the next: what the tiles share stays in the L1 cache.
+    before the next: what the tiles share stays in the L1 cache. For bfloat16 and several rows, a group's part of a pass
+    is widened to float32 first, into `scratch`: once for all tiles.
     """
     tiles = (rows + _MR - 1) // _MR
-    group = _PANELS[(rows + tiles - 1) // tiles]
-    step = _inputs_per_pass(rows, inputs)
+    height, taller = rows // tiles, rows % tiles
+    widened = bf16 and rows > BF16_ROWS
+    group = _BF16_PANELS[rows] if bf16 and not widened else _PANELS[height + (taller > 0)]
+    step = KB if widened else _inputs_per_pass(rows, inputs)
     for start in range(0, inputs, step):
         count = min(step, inputs - start)
-        last = start + count == inputs
+        first, last = start == 0, start + count == inputs
         panel = 0
         while panel < panels:
-            width = group if panels - panel >= group else 1
+            width = group
+            while width > panels - panel:
+                width //= 2
+            weights = shift(w, panel * panel_stride + (start * NR >> bf16))
+            stride = panel_stride
+            if widened:
+                widen(kernels, weights, panel_stride, width, count, scratch)
+                weights, stride = scratch, (count + 1) * NR
+            row = 0
             for tile in range(tiles):
-                row = tile * rows // tiles
-                height = (tile + 1) * rows // tiles - row
-                at = z_at + row * z_stride + panel * _NR
+                tall = height + (tile < taller)
+                at = shift(z, row * z_stride + panel * NR)
                 dense_tile(
-                    height,
+                    kernels,
+                    tall,
                     width,
-                    x,
-                    x_at + row * x_stride + start,
+                    bf16 and not widened,
+                    shift(x, row * x_stride + start),
                     x_stride,
                     count,
-                    arena,
-                    w_at + panel * panel_stride + start * _NR,
-                    panel_stride,
-                    bias_at + panel * _NR,
-                    z,
+                    weights,
+                    stride,
+                    shift(bias, panel * NR),
                     at,
                     z_stride,
-                    start == 0,
+                    first,
                     last,
                     floor,
                 )
                 if last and activation > _RELU:
                     # The tile is in the L1 cache still.
-                    for i in range(height):
-                        activate(activation, z, at + i * z_stride, z, at + i * z_stride, width * _NV)
+                    activate(kernels, activation, at, z_stride, at, z_stride, tall, width * _NV, alpha)
+                row += tall
             panel += width

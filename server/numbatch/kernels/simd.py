@@ -5,9 +5,9 @@ themselves: they are emitted here instruction by instruction. Nothing in this fi
 approximate: every operation rounds once, to nearest, and a fused multiply-add is one operation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from llvmlite import ir
 from numba.core import cgutils
@@ -115,6 +115,18 @@ def from_bits(builder: Builder, x: Value) -> Value:
     return builder.bitcast(x, vector_type(lanes_of(x)))
 
 
+def low_bfloat16(builder: Builder, pairs: Value) -> Value:
+    """Return the floats that the low halves of a vector's elements are, as bfloat16."""
+    numbers = bits(builder, pairs)
+    return from_bits(builder, builder.shl(numbers, int_constant(16, lanes_of(pairs))))
+
+
+def high_bfloat16(builder: Builder, pairs: Value) -> Value:
+    """Return the floats that the high halves of a vector's elements are, as bfloat16."""
+    numbers = bits(builder, pairs)
+    return from_bits(builder, builder.and_(numbers, int_constant(0xFFFF0000, lanes_of(pairs))))
+
+
 def lane_numbers(lanes: int) -> Value:
     """Return the vector 0, 1, 2, ... of 64-bit integers."""
     return ir.Constant(vector_type(lanes, INTP), [INTP(lane) for lane in range(lanes)])
@@ -126,19 +138,45 @@ def shuffle(builder: Builder, x: Value, lanes: Sequence[int]) -> Value:
     return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
 
 
-def internal_function(module: ir.Module, signature: ir.FunctionType, name: str) -> tuple[ir.Function, Builder | None]:
-    """Return a function of the module, and a builder for its body if it has none yet.
+class Kernel(NamedTuple):
+    """A function that is emitted, not compiled from Python.
+
+    Attributes
+    ----------
+    slot : int
+        Where its address stands in the table of all kernels.
+    name : str
+        Its name in the assembly.
+    signature : ir.FunctionType
+        What it takes.
+    emit : callable
+        Emits its body, given the builder and the arguments; returns nothing, and ends with the return instruction.
+    """
+
+    slot: int
+    name: str
+    signature: ir.FunctionType
+    emit: Callable[..., None]
+
+
+def define(module: ir.Module, kernel: Kernel) -> ir.Function:
+    """Add a kernel to a module.
 
     Functions of their own, not inlined, keep one kernel's registers apart from another's, and can be found in the
     assembly.
     """
-    if name in module.globals:
-        return module.globals[name], None
-    function = ir.Function(module, signature, name)
+    function = ir.Function(module, kernel.signature, kernel.name)
     function.linkage = "internal"
     for attribute in ("noinline", "nounwind"):
         function.attributes.add(attribute)
-    return function, ir.IRBuilder(function.append_basic_block("entry"))
+    kernel.emit(ir.IRBuilder(function.append_basic_block("entry")), *function.args)
+    return function
+
+
+def call_slot(builder: Builder, table: Value, slot: Value, signature: ir.FunctionType, args: Sequence[Value]) -> None:
+    """Call the kernel whose address stands in a slot of a table."""
+    number = builder.load(builder.gep(table, [slot]))
+    builder.call(builder.inttoptr(number, signature.as_pointer()), args)
 
 
 class Loop:
@@ -176,3 +214,22 @@ def loop(builder: Builder, start: Value, stop: Value, step: int, carried: Sequen
     builder.branch(head)
     builder.position_at_end(after)
     turn.index, turn.carried = index, phis
+
+
+@contextmanager
+def when(builder: Builder, condition: Value, carried: Sequence[Value]) -> Iterator[Loop]:
+    """Emit ``if condition: ...``, a loop that turns at most once; see `loop` for `turn.carried`."""
+    before = builder.block
+    body, after = (builder.append_basic_block(name) for name in ("when", "after"))
+    builder.cbranch(condition, body, after)
+    builder.position_at_end(body)
+    turn = Loop(None, carried)
+    yield turn
+    end = builder.block
+    builder.branch(after)
+    builder.position_at_end(after)
+    phis = [builder.phi(value.type) for value in carried]
+    for phi, value, unchanged in zip(phis, turn.carried, carried, strict=True):
+        phi.add_incoming(unchanged, before)
+        phi.add_incoming(value, end)
+    turn.carried = phis

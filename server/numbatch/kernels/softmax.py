@@ -13,33 +13,34 @@ from numba.extending import intrinsic
 
 from numbatch.kernels import simd
 from numbatch.kernels.activations import emit_exp
+from numbatch.kernels.memory import FLOATS, TABLE
 
 # Part of the contract. Where the processor's vectors are narrower, LLVM uses several for one.
 LANES = 16
 
 
+_POINTER = simd.F32.as_pointer()
+_SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, _POINTER, simd.INTP])
+_SLOT = 320
+
+
+def kernels() -> list[simd.Kernel]:
+    """Return the softmax as a kernel."""
+    return [simd.Kernel(_SLOT, "f32_rsoftmax", _SIGNATURE, _emit)]
+
+
 @intrinsic
-def softmax_row(typingctx: Any, source: Any, source_at: Any, target: Any, target_at: Any, width: Any) -> Any:
-    """Write the softmax of a row of `width` elements; both rows are padded to whole LANES and may be one."""
+def softmax_row(typingctx: Any, table: Any, source: Any, target: Any, width: Any) -> Any:
+    """Write the softmax of a row of `width` elements; both rows are padded to whole LANES and may be one.
+
+    `table` holds the kernels' addresses (library.py).
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def at(array: int) -> Any:
-            data = context.make_array(signature.args[array])(context, builder, args[array]).data
-            return simd.element_pointer(builder, data, args[array + 1])
-
-        builder.call(_define(builder.module), [at(0), at(2), args[4]])
+        simd.call_slot(builder, args[0], simd.INTP(_SLOT), _SIGNATURE, args[1:])
         return context.get_dummy_value()
 
-    return types.void(source, types.intp, target, types.intp, types.intp), codegen
-
-
-def _define(module: Any) -> Any:
-    floats = simd.F32.as_pointer()
-    signature = ir.FunctionType(ir.VoidType(), [floats, floats, simd.INTP])
-    function, builder = simd.internal_function(module, signature, "f32_rsoftmax")
-    if builder is not None:
-        _emit(builder, *function.args)
-    return function
+    return types.void(TABLE, FLOATS, FLOATS, types.intp), codegen
 
 
 def _emit(builder: Any, source: Any, target: Any, width: Any) -> None:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from numba.core.registry import cpu_target
 
+# The units of a panel of weights, whatever the instruction set: one vector of AVX-512, two of AVX2, four of NEON.
+NR = 16
+
 
 class InstructionSet(NamedTuple):
     """How wide the vectors are and how large a tile of the output stays in registers.
@@ -23,8 +26,6 @@ class InstructionSet(NamedTuple):
         Vector registers.
     mr : int
         Most rows of a tile.
-    nv : int
-        Vectors side by side in a panel. A panel is nr = nv * lanes units wide, a multiple of 16.
     """
 
     name: str
@@ -32,29 +33,20 @@ class InstructionSet(NamedTuple):
     lanes: int
     registers: int
     mr: int
-    nv: int
 
     @property
-    def nr(self) -> int:
-        """Units of a panel."""
-        return self.nv * self.lanes
-
-    def panels(self, rows: int) -> int:
-        """Return the panels that a tile of so many rows takes side by side: the most, up to 4, whose sums fit.
-
-        Few rows have few sums, and an addition waits for the one before it (4 cycles): with more panels there are more
-        sums to go on with. The registers hold the sums, the weights of one input and the input itself.
-        """
-        fits = (p for p in (4, 2, 1) if p * self.nv * (rows + 1) + 1 <= self.registers)
-        return next(fits, 1)
+    def nv(self) -> int:
+        """Vectors of a panel."""
+        return NR // self.lanes
 
 
-# The first that the processor has. "portable" is for the others, NEON among them; without fused multiply-add
-# instructions (x86-64 before 2013) it gives the same bits through the C library, some fifty times slower.
+# The first that the processor has. "portable" is for the others; without fused multiply-add instructions (x86-64
+# before 2013) it gives the same bits through the C library, some fifty times slower.
 INSTRUCTION_SETS = (
-    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=12, nv=2),
-    InstructionSet("avx2", ("avx2", "fma"), lanes=8, registers=16, mr=6, nv=2),
-    InstructionSet("portable", (), lanes=4, registers=32, mr=4, nv=4),
+    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=14),
+    InstructionSet("avx2", ("avx2", "fma"), lanes=8, registers=16, mr=6),
+    InstructionSet("neon", ("neon",), lanes=4, registers=32, mr=6),
+    InstructionSet("portable", (), lanes=4, registers=16, mr=2),
 )
 
 

@@ -1,0 +1,143 @@
+"""The compute threads of this process: how many there may be, and those that help with large batches.
+
+They belong to the process, not to a model: two models that run at once share them, and who finds them busy runs alone.
+A helper sits inside compiled code, waits there for work, and needs neither the interpreter nor its lock.
+"""
+
+import math
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from numbatch.kernels.arena import aligned_zeros
+from numbatch.kernels.program import DISMISS, SERVE, run_network
+from numbatch.kernels.team import TEAM_SIZE, THREADS
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
+
+MOST_THREADS = 256
+
+_NOTHING = np.zeros(1, np.float32)
+
+
+def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how many processors this process may use: its affinity, and no more than its cgroup's quota.
+
+    Parameters
+    ----------
+    cgroup : Path
+        Where the control groups are mounted; for tests.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Return the processors that a container's quota is worth, or None if there is none (cgroup v2, then v1)."""
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if not (quota.isdecimal() and period.isdecimal()) or int(period) == 0 or int(quota) == 0:
+        return None
+    return int(quota) / int(period)
+
+
+class Team:
+    """Threads that help whoever runs a batch.
+
+    Parameters
+    ----------
+    threads : int
+        How many work on a batch, with the caller: 1 or more.
+
+    Attributes
+    ----------
+    table : ndarray of int64
+        What `numbatch.kernels.program.run_network` takes.
+    threads : int
+        As given.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.table: npt.NDArray[np.int64] = aligned_zeros(2 * TEAM_SIZE).view(np.int64)
+        if threads > 1:
+            run_network.prepare()
+        self.table[THREADS] = threads
+        # Daemons: they hold nothing that the end of the process does not free.
+        self._helpers = [
+            threading.Thread(target=self._help, name=f"numbatch-compute-{i}", daemon=True) for i in range(1, threads)
+        ]
+        for helper in self._helpers:
+            helper.start()
+
+    def _help(self) -> None:
+        run_network(self.table, _NOTHING, _NOTHING, SERVE, _NOTHING, self.table)
+
+    def dismiss(self) -> None:
+        """Let the helpers end. No batch may be running."""
+        self.table[THREADS] = 1
+        run_network(self.table, _NOTHING, _NOTHING, DISMISS, _NOTHING, self.table)
+        for helper in self._helpers:
+            helper.join()
+
+
+_lock = threading.Lock()
+_team: Team | None = None
+
+
+def compute_team() -> Team:
+    """Return the team of this process; made on first use, of as many threads as there are processors."""
+    global _team
+    if _team is None:
+        with _lock:
+            if _team is None:
+                _team = Team(available_cpus())
+    return _team
+
+
+def compute_threads() -> int:
+    """Return how many threads work on a large batch, with the one that calls."""
+    return compute_team().threads
+
+
+def set_compute_threads(threads: int) -> None:
+    """Set how many threads work on a large batch, with the one that calls. It changes no bit.
+
+    Parameters
+    ----------
+    threads : int
+        1 to 256. Before this is called: as many as there are processors for this process, by its affinity and its
+        cgroup's quota.
+
+    Raises
+    ------
+    InvalidArgumentError
+        INVALID_FIELD.
+    """
+    global _team
+    if not 1 <= threads <= MOST_THREADS:
+        raise error(Reason.INVALID_FIELD, field="threads", got=threads, expected=f"1 to {MOST_THREADS}")
+    with _lock:
+        before, _team = _team, Team(threads)
+    if before is not None:
+        before.dismiss()
+
+
+def _forget() -> None:
+    """Forget the team in a process that was forked: its threads are not there."""
+    global _team, _lock
+    _team, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
