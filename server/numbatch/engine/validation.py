@@ -58,8 +58,8 @@ def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[tuple[Node, F
             yield node, kernel, bias
 
 
-def summarize(model: Model, graph: Graph) -> ModelSummary:
-    """Describe a model whose graph is right."""
+def summarize(model: Model, graph: Graph, weights_precision: str = "f32") -> ModelSummary:
+    """Describe a model whose graph is right, as it is when its weights are kept in this precision."""
     return ModelSummary(
         model.name,
         model.description,
@@ -67,6 +67,7 @@ def summarize(model: Model, graph: Graph) -> ModelSummary:
         tuple(_layer_info(node) for node in graph.nodes),
         graph.outputs,
         model.numeric_contract or NUMERIC_CONTRACT,
+        weights_precision,
         dict(model.metadata),
     )
 
