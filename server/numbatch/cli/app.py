@@ -13,6 +13,7 @@ COMMANDS = {
     "infer": LazyCommand("numbatch.cli.infer", "infer", "Run a model over the rows of a file."),
     "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server is ready, or a model on it."),
     "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect, compare and validate models."),
+    "warmup": LazyCommand("numbatch.cli.warmup", "warmup", "Compile the kernels and keep them, for a container image."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),
 }
 
@@ -25,7 +26,10 @@ MODEL_COMMANDS = {
     "validate": LazyCommand("numbatch.cli.model_validate", "validate", "Check models as a server does when it loads."),
 }
 
-ENVIRONMENT = {"NUMBATCH_SERVER": "The server that commands talk to where --server is not given."}
+ENVIRONMENT = {
+    "NUMBATCH_SERVER": "The server that commands talk to where --server is not given.",
+    "NUMBATCH_CACHE_DIR": "Where compiled kernels are kept. [default: XDG_CACHE_HOME/numbatch, ~/.cache/numbatch]",
+}
 
 
 class _Root(LazyGroup):
