@@ -7,7 +7,7 @@ import pytest
 
 from numbatch.wire.models import dense, flatten, sequential
 from support.command import numbatch
-from support.server import write_model
+from support.server import running_server, write_model
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_json_has_everything(repository: Path, path: str) -> None:
         "version": None if path.endswith("binpb") else 10,
         "description": "A network.",
         "numeric_contract": "f32-1",
+        "weights_precision": None,
         "inputs": [{"name": "input", "shape": [2, 3]}],
         "outputs": [{"name": "dense_2", "shape": [2]}],
         "layers": [
@@ -78,7 +79,15 @@ def test_a_server_tells_the_same_as_the_disk(server: str, tmp_path: Path) -> Non
     on_server = numbatch("model", "inspect", "double/1", "--server", server, "--json")
     described = json.loads(on_server.out)
     assert (described["name"], described["version"], described["parameter_count"]) == ("double", 1, 12)
+    assert described["weights_precision"] == "f32"
     assert [layer["name"] for layer in described["layers"]] == ["once", "twice"]
+
+
+def test_a_server_tells_the_precision_of_the_weights() -> None:
+    model = sequential("net", [4], [dense(1)], seed=1)
+    with running_server([model], weights_precision="bf16") as running:
+        outcome = numbatch("model", "inspect", "net", "--server", running.address)
+    assert outcome.out.startswith("net/1  arithmetic f32-1, weights bf16\n")
 
 
 def test_a_path_comes_before_the_environments_server(

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from numbatch.client import MessageTooLargeError, Reason
+from numbatch.client import InvalidArgumentError, MessageTooLargeError, Reason
 from numbatch.v1.repository_pb2 import (
+    WEIGHTS_PRECISION_BF16,
+    WEIGHTS_PRECISION_F32,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -87,6 +89,21 @@ def test_a_model_is_loaded_by_its_name_or_as_it_is(bench: Bench) -> None:
         LoadModelRequest(model_name="stored", model_version=4),
         LoadModelRequest(model=model),
     ]
+
+
+def test_a_model_is_loaded_in_a_precision(bench: Bench) -> None:
+    server = bench.server({LOAD_MODEL: lambda *_: LoadModelResponse().SerializeToString()})
+    client = bench.client(server)
+    model = sequential("built", [2], [dense(3)], seed=0)
+    client.call("load_model", "stored", weights_precision="bf16")
+    client.call("load_model", model, weights_precision="f32")
+    assert [LoadModelRequest.FromString(request) for request in server.requests] == [
+        LoadModelRequest(model_name="stored", weights_precision=WEIGHTS_PRECISION_BF16),
+        LoadModelRequest(model=model, weights_precision=WEIGHTS_PRECISION_F32),
+    ]
+    with pytest.raises(InvalidArgumentError, match="weights_precision: got 'f16', expected f32 or bf16"):
+        client.call("load_model", "stored", weights_precision="f16")
+    assert len(server.calls) == 2
 
 
 def test_a_model_with_its_weights_over_the_limit_says_both_sizes(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import pytest
 from numba.core import types
 
 from numbatch.kernels.cache import cache_directory, compiled_once
+from numbatch.kernels.target import TARGET
 
 SIGNATURE = types.void(types.Array(types.int64, 1, "C"))
 
@@ -26,7 +27,7 @@ def run_it() -> Any:
     import numpy as np
 
     numbers = np.array([41])
-    compiled_once(increment, SIGNATURE)(numbers)
+    compiled_once(increment, SIGNATURE, "kernels")(numbers)
     return numbers[0]
 
 
@@ -34,6 +35,7 @@ def test_the_second_process_does_not_compile(directory: Any, caplog: Any) -> Non
     assert run_it() == 42
     assert run_it() == 42
     assert [record.message.rsplit(" in ", 1)[0] for record in caplog.records] == [
+        f"compiling the kernels for {TARGET.name}, once; kept",
         "kernels compiled",
         "kernels taken from the cache",
     ]

@@ -87,7 +87,7 @@ def test_a_version_that_fails_leaves_the_older_one_answering(tmp_path: Path) -> 
 
 
 def test_a_bug_while_loading_fails_that_version_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def load(source: Path | Model, *, name: str = "") -> LoadedModel:
+    def load(source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
         if name == "odd":
             raise ZeroDivisionError("secret")
         return load_model(source, name=name)
@@ -146,7 +146,7 @@ def test_a_replacement_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
 def test_the_old_version_answers_while_the_new_one_is_loaded(tmp_path: Path) -> None:
     entered, go_on = threading.Event(), threading.Event()
     write_model(tmp_path, tiny_model(factor=1))
-    registry = Registry(tmp_path, load=lambda source, *, name="": _held(source, name, entered, go_on))
+    registry = Registry(tmp_path, load=lambda source, *, name="", **_: _held(source, name, entered, go_on))
     go_on.set()
     registry.load(registry.discover())
     entered.clear()
@@ -168,7 +168,7 @@ def _held(source: Path | Model, name: str, entered: threading.Event, go_on: thre
 
 
 def test_closing_ends_the_loading_after_the_version_it_is_at(tmp_path: Path) -> None:
-    def load(source: Path | Model, *, name: str = "") -> LoadedModel:
+    def load(source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
         registry.close()
         return load_model(source, name=name)
 
@@ -267,6 +267,49 @@ def test_an_unloaded_version_can_be_loaded_again(tmp_path: Path) -> None:
     registry.unload("tiny")
     registry.load_from_disk("tiny")
     assert listing(registry) == [("tiny", 1, "READY", True)]
+
+
+def precisions(registry: Registry) -> dict[int, str]:
+    """With which precision each version of the tiny model runs."""
+    return {entry.version: entry.model.summary.weights_precision for entry in registry.snapshot if entry.model}
+
+
+def test_versions_from_disk_have_the_registrys_precision_and_messages_f32(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    registry = Registry(tmp_path, weights_precision="bf16")
+    registry.load(registry.discover())
+    registry.load_from_message(tiny_model())
+    registry.load_from_message(tiny_model(), weights_precision="bf16")
+    assert precisions(registry) == {1: "bf16", 2: "f32", 3: "bf16"}
+
+
+def test_a_version_from_disk_is_loaded_again_as_it_was(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, tiny_model(factor=1 / 3))
+    registry = Registry(tmp_path)
+    registry.load(registry.discover())
+    registry.load_from_disk("tiny", weights_precision="bf16")
+    assert factor(registry) != np.float32(1 / 3)
+    registry.load_from_disk("tiny")
+    assert precisions(registry) == {1: "bf16"}
+    registry.unload("tiny")
+    (folder / "model.binpb").write_bytes(b"\x0a\x50")
+    with pytest.raises(CorruptModelError):  # nor does a failure make it forget, or remember
+        registry.load_from_disk("tiny", weights_precision="f32")
+    (folder / "model.binpb").write_bytes(tiny_model().SerializeToString())
+    registry.load_from_disk("tiny")
+    assert precisions(registry) == {1: "bf16"}
+    registry.load_from_disk("tiny", weights_precision="f32")
+    assert precisions(registry) == {1: "f32"}
+
+
+def test_an_unknown_precision_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    registry = Registry(tmp_path)
+    with pytest.raises(InvalidArgumentError, match="weights_precision: got 'i8', expected f32 or bf16"):
+        registry.load_from_disk("tiny", weights_precision="i8")
+    with pytest.raises(InvalidArgumentError, match="weights_precision: got 'i8', expected f32 or bf16"):
+        registry.load_from_message(tiny_model(), weights_precision="i8")
+    assert listing(registry) == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_the_defaults_are_a_local_server() -> None:
         {"listen": ":8001"},  # no host
         {"listen": "::1:8001"},  # IPv6 without brackets
         {"listen": "http://127.0.0.1:8001"},
+        {"weights_precision": "f16"},
         {"max_message_bytes": 1023},
         {"max_message_bytes": 2**31},
         {"stream_window": 0},

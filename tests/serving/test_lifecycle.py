@@ -39,7 +39,7 @@ def test_an_empty_repository_serves_nothing_and_models_can_be_loaded() -> None:
 def test_requests_are_answered_while_a_model_is_loaded() -> None:
     go_on = threading.Event()
 
-    def load(source: Path | Model, *, name: str = "") -> LoadedModel:
+    def load(source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
         assert name == "tiny" or go_on.wait(20)
         return load_model(source, name=name)
 

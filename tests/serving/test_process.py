@@ -96,7 +96,7 @@ def test_it_logs_each_model_that_it_is_ready_and_that_it_drains(repository: Path
         "INFO numbatch.serving.app: stopped",
     ]
     assert "model=bad version=1: MODEL_INVALID: " in lines[0]
-    assert "model=tiny version=1 layers=2 parameters=4 packed_bytes=" in lines[1]
+    assert "model=tiny version=1 layers=2 parameters=4 weights_precision=f32 packed_bytes=" in lines[1]
     assert lines[2].endswith(f"address={process.address} models=1 failed=1")
 
 

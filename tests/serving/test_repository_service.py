@@ -10,13 +10,15 @@ from numbatch.v1.repository_pb2 import (
     MODEL_STATE_FAILED,
     MODEL_STATE_READY,
     MODEL_STATE_UNLOADED,
+    WEIGHTS_PRECISION_BF16,
+    WEIGHTS_PRECISION_F32,
     LayerSummary,
     ListModelsResponse,
     ModelStatus,
     TensorSpec,
 )
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32
-from numbatch.wire.models import dense, sequential
+from numbatch.wire.models import array_of, dense, sequential
 from numbatch.wire.reasons import Code, Reason
 from support.manual_executor import ManualExecutor
 from support.raw_calls import INFER, REPOSITORY, RawCalls, infer_request, raw_calls, read_answer, refusal
@@ -124,6 +126,44 @@ def test_a_request_in_progress_finishes_on_the_model_that_it_found(own: RunningS
 def test_a_model_from_a_message_answers_at_once_and_under_its_number(own_calls: RawCalls) -> None:
     assert own_calls.load_model(model=tiny_model(factor=3)).status == ready("tiny", 2, default=True)
     assert (answer(own_calls), answer(own_calls, 1), answer(own_calls, 2)) == (3, 2, 3)
+
+
+def test_a_precision_is_asked_for_shown_and_kept(own_calls: RawCalls) -> None:
+    def shown() -> int:
+        return own_calls.get_model("tiny").metadata.weights_precision
+
+    assert shown() == WEIGHTS_PRECISION_F32
+    own_calls.load_model(model_name="tiny", weights_precision=WEIGHTS_PRECISION_BF16)
+    assert shown() == WEIGHTS_PRECISION_BF16
+    own_calls.load_model(model_name="tiny")
+    assert shown() == WEIGHTS_PRECISION_BF16
+    own_calls.load_model(model=tiny_model())
+    assert shown() == WEIGHTS_PRECISION_F32
+
+
+def test_the_weights_of_a_bf16_model_come_back_as_it_computes_with_them(own_calls: RawCalls) -> None:
+    own_calls.load_model(model=tiny_model(factor=1 / 3), weights_precision=WEIGHTS_PRECISION_BF16)
+    returned = own_calls.get_model("tiny", include_weights=True).model
+    third = np.float32(0.333984375)  # the bfloat16 nearest to 1/3
+    np.testing.assert_array_equal(array_of(returned.layers[0].dense.kernel), third * np.eye(2))
+    assert answer(own_calls) == third
+
+
+def test_the_server_is_told_the_precision_of_its_repository() -> None:
+    with running_server([tiny_model()], weights_precision="bf16") as server, raw_calls(server.address) as calls:
+        assert calls.get_model("tiny").metadata.weights_precision == WEIGHTS_PRECISION_BF16
+        calls.load_model(model=tiny_model())
+        assert calls.get_model("tiny").metadata.weights_precision == WEIGHTS_PRECISION_F32
+
+
+def test_an_unknown_precision_is_refused_by_its_field(own_calls: RawCalls) -> None:
+    refused = refusal(lambda: own_calls.load_model(model_name="tiny", weights_precision=7))
+    assert (refused.code, refused.reason, refused.field) == (
+        Code.INVALID_ARGUMENT,
+        Reason.INVALID_FIELD,
+        "weights_precision",
+    )
+    assert answer(own_calls) == 2
 
 
 def test_a_replacement_that_fails_leaves_the_old_model_answering(own_calls: RawCalls) -> None:

@@ -9,6 +9,7 @@ from numbatch.client._requests import Signature
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import GetModelResponse, LoadModelRequest
 from numbatch.wire.errors import error
+from numbatch.wire.precision import weights_precision
 from numbatch.wire.reasons import Reason
 
 
@@ -51,16 +52,19 @@ class Session:
         settings = self.settings
         return f"<{kind} {settings.server}, timeout {settings.timeout_s:g} s, {'closed' if closed else 'open'}>"
 
-    def load_request(self, model: str | Model, version: int) -> LoadModelRequest:
+    def load_request(self, model: str | Model, version: int, precision: str) -> LoadModelRequest:
         """Return the request to load a model by its name, or a model itself.
 
         Raises
         ------
+        InvalidArgumentError
+            There is no such precision.
         MessageTooLargeError
             The model is over the limit of messages.
         """
+        value = weights_precision(precision)
         if isinstance(model, str):
-            return LoadModelRequest(model_name=model, model_version=version)
+            return LoadModelRequest(model_name=model, model_version=version, weights_precision=value)
         size, limit = model.ByteSize(), self.settings.max_message_bytes
         if size > limit:
             raise error(
@@ -71,4 +75,4 @@ class Session:
                 expected=f"at most {limit} bytes",
                 hint="put it into the server's model repository and load it by its name",
             )
-        return LoadModelRequest(model_version=version, model=model)
+        return LoadModelRequest(model_version=version, model=model, weights_precision=value)

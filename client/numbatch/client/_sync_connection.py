@@ -82,7 +82,7 @@ class Connection:
         loaded: Model = response.model
         return loaded
 
-    def load_model(self, model: str | Model, *, version: int = 0) -> ModelStatus:
+    def load_model(self, model: str | Model, *, version: int = 0, weights_precision: str = "") -> ModelStatus:
         """Have the server load a model, and wait until it is ready.
 
         Parameters
@@ -92,6 +92,9 @@ class Connection:
             `numbatch.wire.models.sequential` makes.
         version : int
             The version. 0: the newest on disk; of a model given itself, one more than the newest known.
+        weights_precision : str
+            "f32", or "bf16": the server rounds the weights to bfloat16, for half the memory. Default: f32 for a model
+            given itself; for one in the repository, as it was loaded before, else as the server was started to do.
 
         Returns
         -------
@@ -100,6 +103,8 @@ class Connection:
 
         Raises
         ------
+        InvalidArgumentError
+            INVALID_FIELD, if there is no such precision.
         InvalidModelError, CorruptModelError, UnsupportedError
             The model is wrong; what was loaded before stays.
         NotFoundError
@@ -110,7 +115,7 @@ class Connection:
         name = model if isinstance(model, str) else model.name
         call = self._session.call(name, version)
         with errors_of(call):
-            request = self._session.load_request(model, version)
+            request = self._session.load_request(model, version, weights_precision)
         response = self._call(self._stub.load_model, request, call)
         self._session.forget(name)
         status: ModelStatus = response.status

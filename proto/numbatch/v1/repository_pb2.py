@@ -26,7 +26,7 @@ from numbatch.v1 import model_pb2 as numbatch_dot_v1_dot_model__pb2
 from numbatch.v1 import tensor_pb2 as numbatch_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnumbatch/v1/repository.proto\x12\x0bnumbatch.v1\x1a\x17numbatch/v1/model.proto\x1a\x18numbatch/v1/tensor.proto\"\x89\x01\n\x0bModelStatus\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.numbatch.v1.ModelState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_version\x18\x05 \x01(\x08\"S\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"\x93\x01\n\x0cLayerSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06inputs\x18\x03 \x03(\t\x12\x14\n\x0coutput_shape\x18\x04 \x03(\x03\x12\x17\n\x0fparameter_count\x18\x05 \x01(\x03\x12\x14\n\x0cpacked_bytes\x18\x06 \x01(\x03\x12\x12\n\nactivation\x18\x07 \x01(\t\"\xec\x02\n\rModelMetadata\x12(\n\x06status\x18\x01 \x01(\x0b\x32\x18.numbatch.v1.ModelStatus\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.numbatch.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.numbatch.v1.TensorSpec\x12)\n\x06layers\x18\x05 \x03(\x0b\x32\x19.numbatch.v1.LayerSummary\x12\x18\n\x10numeric_contract\x18\x06 \x01(\t\x12\x17\n\x0finstruction_set\x18\x07 \x01(\t\x12:\n\x08metadata\x18\x08 \x03(\x0b\x32(.numbatch.v1.ModelMetadata.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.numbatch.v1.ModelStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x0fGetModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x17\n\x0finclude_weights\x18\x03 \x01(\x08\"c\n\x10GetModelResponse\x12,\n\x08metadata\x18\x01 \x01(\x0b\x32\x1a.numbatch.v1.ModelMetadata\x12!\n\x05model\x18\x02 \x01(\x0b\x32\x12.numbatch.v1.Model\"`\n\x10LoadModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.numbatch.v1.Model\"=\n\x11LoadModelResponse\x12(\n\x06status\x18\x01 \x01(\x0b\x32\x18.numbatch.v1.ModelStatus\"?\n\x12UnloadModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\"A\n\x13UnloadModelResponse\x12*\n\x08statuses\x18\x01 \x03(\x0b\x32\x18.numbatch.v1.ModelStatus*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x16\n\x12MODEL_STATE_FAILED\x10\x03\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x04\x32\xce\x02\n\x16ModelRepositoryService\x12M\n\nListModels\x12\x1e.numbatch.v1.ListModelsRequest\x1a\x1f.numbatch.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.numbatch.v1.GetModelRequest\x1a\x1d.numbatch.v1.GetModelResponse\x12J\n\tLoadModel\x12\x1d.numbatch.v1.LoadModelRequest\x1a\x1e.numbatch.v1.LoadModelResponse\x12P\n\x0bUnloadModel\x12\x1f.numbatch.v1.UnloadModelRequest\x1a .numbatch.v1.UnloadModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnumbatch/v1/repository.proto\x12\x0bnumbatch.v1\x1a\x17numbatch/v1/model.proto\x1a\x18numbatch/v1/tensor.proto\"\x89\x01\n\x0bModelStatus\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.numbatch.v1.ModelState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65\x66\x61ult_version\x18\x05 \x01(\x08\"S\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"\x93\x01\n\x0cLayerSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06inputs\x18\x03 \x03(\t\x12\x14\n\x0coutput_shape\x18\x04 \x03(\x03\x12\x17\n\x0fparameter_count\x18\x05 \x01(\x03\x12\x14\n\x0cpacked_bytes\x18\x06 \x01(\x03\x12\x12\n\nactivation\x18\x07 \x01(\t\"\xa6\x03\n\rModelMetadata\x12(\n\x06status\x18\x01 \x01(\x0b\x32\x18.numbatch.v1.ModelStatus\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06inputs\x18\x03 \x03(\x0b\x32\x17.numbatch.v1.TensorSpec\x12(\n\x07outputs\x18\x04 \x03(\x0b\x32\x17.numbatch.v1.TensorSpec\x12)\n\x06layers\x18\x05 \x03(\x0b\x32\x19.numbatch.v1.LayerSummary\x12\x18\n\x10numeric_contract\x18\x06 \x01(\t\x12\x17\n\x0finstruction_set\x18\x07 \x01(\t\x12:\n\x08metadata\x18\x08 \x03(\x0b\x32(.numbatch.v1.ModelMetadata.MetadataEntry\x12\x38\n\x11weights_precision\x18\t \x01(\x0e\x32\x1d.numbatch.v1.WeightsPrecision\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.numbatch.v1.ModelStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x0fGetModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x17\n\x0finclude_weights\x18\x03 \x01(\x08\"c\n\x10GetModelResponse\x12,\n\x08metadata\x18\x01 \x01(\x0b\x32\x1a.numbatch.v1.ModelMetadata\x12!\n\x05model\x18\x02 \x01(\x0b\x32\x12.numbatch.v1.Model\"\x9a\x01\n\x10LoadModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12!\n\x05model\x18\x03 \x01(\x0b\x32\x12.numbatch.v1.Model\x12\x38\n\x11weights_precision\x18\x04 \x01(\x0e\x32\x1d.numbatch.v1.WeightsPrecision\"=\n\x11LoadModelResponse\x12(\n\x06status\x18\x01 \x01(\x0b\x32\x18.numbatch.v1.ModelStatus\"?\n\x12UnloadModelRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\"A\n\x13UnloadModelResponse\x12*\n\x08statuses\x18\x01 \x03(\x0b\x32\x18.numbatch.v1.ModelStatus*\x8b\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x16\n\x12MODEL_STATE_FAILED\x10\x03\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x04*l\n\x10WeightsPrecision\x12!\n\x1dWEIGHTS_PRECISION_UNSPECIFIED\x10\x00\x12\x19\n\x15WEIGHTS_PRECISION_F32\x10\x01\x12\x1a\n\x16WEIGHTS_PRECISION_BF16\x10\x02\x32\xce\x02\n\x16ModelRepositoryService\x12M\n\nListModels\x12\x1e.numbatch.v1.ListModelsRequest\x1a\x1f.numbatch.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.numbatch.v1.GetModelRequest\x1a\x1d.numbatch.v1.GetModelResponse\x12J\n\tLoadModel\x12\x1d.numbatch.v1.LoadModelRequest\x1a\x1e.numbatch.v1.LoadModelResponse\x12P\n\x0bUnloadModel\x12\x1f.numbatch.v1.UnloadModelRequest\x1a .numbatch.v1.UnloadModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELMETADATA_METADATAENTRY']._loaded_options = None
   _globals['_MODELMETADATA_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_MODELSTATE']._serialized_start=1469
-  _globals['_MODELSTATE']._serialized_end=1608
+  _globals['_MODELSTATE']._serialized_start=1586
+  _globals['_MODELSTATE']._serialized_end=1725
+  _globals['_WEIGHTSPRECISION']._serialized_start=1727
+  _globals['_WEIGHTSPRECISION']._serialized_end=1835
   _globals['_MODELSTATUS']._serialized_start=97
   _globals['_MODELSTATUS']._serialized_end=234
   _globals['_TENSORSPEC']._serialized_start=236
@@ -44,25 +46,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LAYERSUMMARY']._serialized_start=322
   _globals['_LAYERSUMMARY']._serialized_end=469
   _globals['_MODELMETADATA']._serialized_start=472
-  _globals['_MODELMETADATA']._serialized_end=836
-  _globals['_MODELMETADATA_METADATAENTRY']._serialized_start=789
-  _globals['_MODELMETADATA_METADATAENTRY']._serialized_end=836
-  _globals['_LISTMODELSREQUEST']._serialized_start=838
-  _globals['_LISTMODELSREQUEST']._serialized_end=896
-  _globals['_LISTMODELSRESPONSE']._serialized_start=898
-  _globals['_LISTMODELSRESPONSE']._serialized_end=985
-  _globals['_GETMODELREQUEST']._serialized_start=987
-  _globals['_GETMODELREQUEST']._serialized_end=1072
-  _globals['_GETMODELRESPONSE']._serialized_start=1074
-  _globals['_GETMODELRESPONSE']._serialized_end=1173
-  _globals['_LOADMODELREQUEST']._serialized_start=1175
-  _globals['_LOADMODELREQUEST']._serialized_end=1271
-  _globals['_LOADMODELRESPONSE']._serialized_start=1273
-  _globals['_LOADMODELRESPONSE']._serialized_end=1334
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1336
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1399
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1401
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1466
-  _globals['_MODELREPOSITORYSERVICE']._serialized_start=1611
-  _globals['_MODELREPOSITORYSERVICE']._serialized_end=1945
+  _globals['_MODELMETADATA']._serialized_end=894
+  _globals['_MODELMETADATA_METADATAENTRY']._serialized_start=847
+  _globals['_MODELMETADATA_METADATAENTRY']._serialized_end=894
+  _globals['_LISTMODELSREQUEST']._serialized_start=896
+  _globals['_LISTMODELSREQUEST']._serialized_end=954
+  _globals['_LISTMODELSRESPONSE']._serialized_start=956
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1043
+  _globals['_GETMODELREQUEST']._serialized_start=1045
+  _globals['_GETMODELREQUEST']._serialized_end=1130
+  _globals['_GETMODELRESPONSE']._serialized_start=1132
+  _globals['_GETMODELRESPONSE']._serialized_end=1231
+  _globals['_LOADMODELREQUEST']._serialized_start=1234
+  _globals['_LOADMODELREQUEST']._serialized_end=1388
+  _globals['_LOADMODELRESPONSE']._serialized_start=1390
+  _globals['_LOADMODELRESPONSE']._serialized_end=1451
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1453
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1516
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1518
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1583
+  _globals['_MODELREPOSITORYSERVICE']._serialized_start=1838
+  _globals['_MODELREPOSITORYSERVICE']._serialized_end=2172
 # @@protoc_insertion_point(module_scope)

@@ -16,11 +16,20 @@ class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODEL_STATE_READY: _ClassVar[ModelState]
     MODEL_STATE_FAILED: _ClassVar[ModelState]
     MODEL_STATE_UNLOADED: _ClassVar[ModelState]
+
+class WeightsPrecision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WEIGHTS_PRECISION_UNSPECIFIED: _ClassVar[WeightsPrecision]
+    WEIGHTS_PRECISION_F32: _ClassVar[WeightsPrecision]
+    WEIGHTS_PRECISION_BF16: _ClassVar[WeightsPrecision]
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_LOADING: ModelState
 MODEL_STATE_READY: ModelState
 MODEL_STATE_FAILED: ModelState
 MODEL_STATE_UNLOADED: ModelState
+WEIGHTS_PRECISION_UNSPECIFIED: WeightsPrecision
+WEIGHTS_PRECISION_F32: WeightsPrecision
+WEIGHTS_PRECISION_BF16: WeightsPrecision
 
 class ModelStatus(_message.Message):
     __slots__ = ("model_name", "model_version", "state", "reason", "default_version")
@@ -65,7 +74,7 @@ class LayerSummary(_message.Message):
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., output_shape: _Optional[_Iterable[int]] = ..., parameter_count: _Optional[int] = ..., packed_bytes: _Optional[int] = ..., activation: _Optional[str] = ...) -> None: ...
 
 class ModelMetadata(_message.Message):
-    __slots__ = ("status", "description", "inputs", "outputs", "layers", "numeric_contract", "instruction_set", "metadata")
+    __slots__ = ("status", "description", "inputs", "outputs", "layers", "numeric_contract", "instruction_set", "metadata", "weights_precision")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +90,7 @@ class ModelMetadata(_message.Message):
     NUMERIC_CONTRACT_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_SET_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_PRECISION_FIELD_NUMBER: _ClassVar[int]
     status: ModelStatus
     description: str
     inputs: _containers.RepeatedCompositeFieldContainer[TensorSpec]
@@ -89,7 +99,8 @@ class ModelMetadata(_message.Message):
     numeric_contract: str
     instruction_set: str
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, status: _Optional[_Union[ModelStatus, _Mapping]] = ..., description: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., layers: _Optional[_Iterable[_Union[LayerSummary, _Mapping]]] = ..., numeric_contract: _Optional[str] = ..., instruction_set: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    weights_precision: WeightsPrecision
+    def __init__(self, status: _Optional[_Union[ModelStatus, _Mapping]] = ..., description: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorSpec, _Mapping]]] = ..., layers: _Optional[_Iterable[_Union[LayerSummary, _Mapping]]] = ..., numeric_contract: _Optional[str] = ..., instruction_set: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., weights_precision: _Optional[_Union[WeightsPrecision, str]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -126,14 +137,16 @@ class GetModelResponse(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ModelMetadata, _Mapping]] = ..., model: _Optional[_Union[_model_pb2.Model, _Mapping]] = ...) -> None: ...
 
 class LoadModelRequest(_message.Message):
-    __slots__ = ("model_name", "model_version", "model")
+    __slots__ = ("model_name", "model_version", "model", "weights_precision")
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_PRECISION_FIELD_NUMBER: _ClassVar[int]
     model_name: str
     model_version: int
     model: _model_pb2.Model
-    def __init__(self, model_name: _Optional[str] = ..., model_version: _Optional[int] = ..., model: _Optional[_Union[_model_pb2.Model, _Mapping]] = ...) -> None: ...
+    weights_precision: WeightsPrecision
+    def __init__(self, model_name: _Optional[str] = ..., model_version: _Optional[int] = ..., model: _Optional[_Union[_model_pb2.Model, _Mapping]] = ..., weights_precision: _Optional[_Union[WeightsPrecision, str]] = ...) -> None: ...
 
 class LoadModelResponse(_message.Message):
     __slots__ = ("status",)

@@ -12,17 +12,24 @@ COMMANDS = {
     "serve": LazyCommand("numbatch.cli.serve", "serve", "Serve a model repository over gRPC."),
     "infer": LazyCommand("numbatch.cli.infer", "infer", "Run a model over the rows of a file."),
     "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server is ready, or a model on it."),
-    "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect and validate models."),
+    "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect, compare and validate models."),
+    "warmup": LazyCommand("numbatch.cli.warmup", "warmup", "Compile the kernels and keep them, for a container image."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),
 }
 
 MODEL_COMMANDS = {
     "new": LazyCommand("numbatch.cli.model_new", "new", "Make a network with random weights."),
     "inspect": LazyCommand("numbatch.cli.model_inspect", "inspect", "Show the layers, shapes and sizes of a model."),
+    "compare": LazyCommand(
+        "numbatch.cli.model_compare", "compare", "Compare a model with itself in bf16, or with another."
+    ),
     "validate": LazyCommand("numbatch.cli.model_validate", "validate", "Check models as a server does when it loads."),
 }
 
-ENVIRONMENT = {"NUMBATCH_SERVER": "The server that commands talk to where --server is not given."}
+ENVIRONMENT = {
+    "NUMBATCH_SERVER": "The server that commands talk to where --server is not given.",
+    "NUMBATCH_CACHE_DIR": "Where compiled kernels are kept. [default: XDG_CACHE_HOME/numbatch, ~/.cache/numbatch]",
+}
 
 
 class _Root(LazyGroup):
@@ -56,7 +63,7 @@ def root() -> None:
 
 @click.group(cls=LazyGroup, lazy_commands=MODEL_COMMANDS)
 def model() -> None:
-    """Make, inspect and validate models on disk.
+    """Make, inspect, compare and validate models on disk.
 
     A model repository is a folder of models: REPOSITORY/NAME/VERSION/model.binpb, or model.txtpb for people who write
     by hand, with large weights beside it in weights.safetensors.

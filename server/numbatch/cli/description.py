@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from numbatch.v1.repository_pb2 import ModelMetadata
+from numbatch.wire.precision import precision_name
 from numbatch.wire.tensors import shape_text
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ Description = Mapping[str, Any]
 
 
 def of_summary(summary: "ModelSummary", version: int | None) -> Description:
-    """Describe a model on disk; its version is None where its place does not tell."""
+    """Describe a model on disk; its version is None where its place does not tell.
+
+    In which precision its weights are kept is decided when it is loaded: None.
+    """
     shapes = {layer.name: layer.output_shape for layer in summary.layers}
     return {
         "name": summary.name,
         "version": version,
         "description": summary.description,
         "numeric_contract": summary.numeric_contract,
+        "weights_precision": None,
         "inputs": [_array(spec.name, spec.shape) for spec in summary.inputs],
         "outputs": [_array(name, shapes[name]) for name in summary.outputs],
         **_layers(summary.layers),
@@ -39,6 +44,7 @@ def of_metadata(metadata: ModelMetadata) -> Description:
         "version": metadata.status.model_version,
         "description": metadata.description,
         "numeric_contract": metadata.numeric_contract,
+        "weights_precision": precision_name(metadata.weights_precision) or "f32",  # a server from before the field
         "inputs": [_array(spec.name, spec.shape) for spec in metadata.inputs],
         "outputs": [_array(spec.name, spec.shape) for spec in metadata.outputs],
         **_layers(metadata.layers),
@@ -49,7 +55,10 @@ def of_metadata(metadata: ModelMetadata) -> Description:
 def as_text(model: Description) -> RenderableType:
     """Return a description for people: a heading, the table of layers, the metadata."""
     version = f"/{model['version']}" if model["version"] else ""
-    heading = Text.assemble((f"{model['name']}{version}", "bold"), f"  arithmetic {model['numeric_contract']}")
+    arithmetic = f"  arithmetic {model['numeric_contract']}"
+    if model["weights_precision"]:
+        arithmetic += f", weights {model['weights_precision']}"
+    heading = Text.assemble((f"{model['name']}{version}", "bold"), arithmetic)
     lines = [model["description"]] if model["description"] else []
     lines += [f"{kind:<8} {_arrays(model[kind])}" for kind in ("inputs", "outputs")]
     metadata = map(Text, _metadata(model["metadata"]))

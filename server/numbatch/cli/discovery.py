@@ -8,6 +8,26 @@ from numbatch.engine.files import MODEL_FILES
 from numbatch.repository.disk import FoundVersion, scan
 
 
+def newest_version(path: Path) -> FoundVersion:
+    """Return the version that a path means, of a model's folder its newest.
+
+    Raises
+    ------
+    CommandError
+        If there is no model, several, or one that cannot be loaded.
+    OSError
+        If the path cannot be read.
+    """
+    versions = find_versions(path)
+    names = sorted({found.name for found in versions})
+    if len(names) > 1:
+        raise CommandError(f"{path}: a model repository; name one of its models: {', '.join(names)}")
+    newest = versions[-1]
+    if newest.problem:
+        raise CommandError(f"{newest.folder}: {newest.problem}")
+    return newest
+
+
 def find_versions(path: Path) -> list[FoundVersion]:
     """Return the versions that a path means, ordered by name and version.
 

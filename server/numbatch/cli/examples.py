@@ -108,6 +108,25 @@ class CsvExamples:
             raise CommandError(f"{self.source}: no rows of numbers")
 
 
+@dataclass(frozen=True)
+class RandomExamples:
+    """Rows of standard normal numbers; the same seed gives the same rows, in minibatches of any size."""
+
+    inputs: InputShapes
+    rows: int
+    seed: int
+
+    def minibatches(self, batch_size: int) -> Iterator[Minibatch]:
+        """Yield numbers as they are drawn, of a stream for each input."""
+        streams = {name: np.random.default_rng((self.seed, i)) for i, name in enumerate(self.inputs)}
+        for start in range(0, self.rows, batch_size):
+            rows = min(batch_size, self.rows - start)
+            yield {
+                name: streams[name].standard_normal((rows, *shape), dtype=np.float32)
+                for name, shape in self.inputs.items()
+            }
+
+
 @contextmanager
 def open_examples(path: str, inputs: InputShapes) -> Iterator[Examples]:
     """Open a file of examples for a model.
@@ -147,6 +166,32 @@ def open_examples(path: str, inputs: InputShapes) -> Iterator[Examples]:
     else:
         with Path(path).open(encoding=_ENCODING, newline="") as lines:
             yield CsvExamples(lines, path, name, shape)
+
+
+def read_labels(path: str) -> Array:
+    """Return the whole numbers of a file: a .npy, the array `labels` of a .npz, or a .csv with one on each line.
+
+    Raises
+    ------
+    CommandError
+        If the file does not hold such.
+    OSError
+        If it cannot be read.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        with open_examples(path, {"labels": (1,)}) as examples:
+            labels = np.concatenate([batch["labels"][:, 0] for batch in examples.minibatches(4096)])
+    elif suffix == ".npz":
+        labels = _from_npz(path, {"labels": ()})["labels"]
+    elif suffix == ".npy":
+        labels = _from_npy(path)
+    else:
+        raise CommandError(f"{path}: expected labels in a .npy, .npz or .csv file", ExitCode.USAGE)
+    if labels.ndim != 1 or labels.dtype.kind not in "fiu" or (labels != np.rint(labels)).any():
+        got = f"{labels.dtype} {shape_text(labels.shape)}"
+        raise CommandError(f"{path}: got {got}, expected one whole number for each row")
+    return labels
 
 
 def _from_npy(path: str) -> Array:

@@ -13,7 +13,7 @@ import click
 
 from numbatch.cli.connection import connect
 from numbatch.cli.examples import Examples, open_examples
-from numbatch.cli.options import SECONDS, ModelReference, json_option, model_reference, server_option
+from numbatch.cli.options import SECONDS, ModelReference, json_option, layers_option, model_reference, server_option
 from numbatch.cli.preview import PREVIEW_ROWS, preview
 from numbatch.cli.progress import progress
 from numbatch.cli.sinks import CsvSink, JsonLinesSink, Outputs, Sink, open_file_sink, output_format
@@ -49,22 +49,11 @@ class _Inference:
             raise
 
 
-def _names(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    return [name for value in values for name in value.split(",") if name]
-
-
 @click.command()
 @click.argument("model", type=model_reference, metavar="NAME[/VERSION]")
 @click.argument("source", metavar="INPUT")
 @click.option("--output", "-o", metavar="FILE", help="Write FILE: .npy for one layer, .npz or .csv for any number.")
-@click.option(
-    "--layers",
-    "--layer",
-    multiple=True,
-    callback=_names,
-    metavar="NAME[,NAME...]",
-    help="The layers whose outputs are wanted; may be repeated.  [default: the model's outputs]",
-)
+@layers_option("The layers whose outputs are wanted; may be repeated.  [default: the model's outputs]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows per minibatch.")
 @click.option(
     "--window", type=click.IntRange(min=1), default=8, show_default=True, help="Minibatches on their way at once."

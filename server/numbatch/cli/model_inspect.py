@@ -59,17 +59,11 @@ def _on_server(model: str, server: str) -> Description:
 
 def _on_disk(path: Path) -> Description:
     # Only now: they take a second to import, and --help does not need them.
-    from numbatch.cli.discovery import find_versions
+    from numbatch.cli.discovery import newest_version
     from numbatch.engine import validate_model
 
     if not path.exists():
         hint = f"name a model's folder, or a server's model with --server HOST:PORT or {SERVER_VARIABLE}"
         raise CommandError(f"{path}: no such file or folder; {hint}")
-    versions = find_versions(path)
-    names = sorted({found.name for found in versions})
-    if len(names) > 1:
-        raise CommandError(f"{path}: a model repository; name one of its models: {', '.join(names)}")
-    newest = versions[-1]
-    if newest.problem:
-        raise CommandError(f"{newest.folder}: {newest.problem}")
+    newest = newest_version(path)
     return of_summary(validate_model(newest.folder, name=newest.name), newest.version or None)

@@ -1,6 +1,7 @@
 """The options, arguments and names that several commands share."""
 
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import click
 
@@ -53,5 +54,17 @@ server_option = click.option(
     show_default=True,
     help="The server to ask.",
 )
+
+_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
+
+
+def _names(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    return [name for value in values for name in value.split(",") if name]
+
+
+def layers_option(help_text: str) -> Callable[[_CommandT], _CommandT]:
+    """Return the option that names layers, as a list."""
+    return click.option("--layers", "--layer", multiple=True, callback=_names, metavar="NAME[,NAME...]", help=help_text)
+
 
 json_option = click.option("--json", "json_wanted", is_flag=True, help="Print JSON, for programs.")

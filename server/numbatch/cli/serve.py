@@ -12,6 +12,7 @@ from numbatch.cli.options import json_option, state_name
 from numbatch.serving.config import LOG_LEVELS, ServerConfig
 from numbatch.v1.repository_pb2 import MODEL_STATE_READY
 from numbatch.wire.errors import InvalidArgumentError
+from numbatch.wire.precision import WEIGHTS_PRECISIONS
 
 if TYPE_CHECKING:
     from numbatch.serving.app import ServerInfo
@@ -38,6 +39,12 @@ def _option(name: str, **settings: Any) -> Callable[[Callback], Callback]:
 )
 @_option("listen", metavar="HOST:PORT", help="Where to listen. Port 0: a free one. 0.0.0.0: on every interface.")
 @_option(
+    "weights_precision",
+    type=click.Choice(WEIGHTS_PRECISIONS),
+    help="How the weights of models from the repository are kept. bf16 rounds them, for half the memory; "
+    "`numbatch model compare` shows what that does to a model's outputs.",
+)
+@_option(
     "max_message_bytes", type=int, metavar="N", help="The largest message, in bytes. Clients have a limit as well."
 )
 @_option("stream_window", type=int, metavar="N", help="How many requests of one stream are read ahead.")
@@ -61,6 +68,7 @@ def serve(json_wanted: bool, **options: Any) -> None:
     Examples:
       numbatch serve --model-repository models
       numbatch serve --model-repository models --listen 0.0.0.0:8001
+      numbatch serve --model-repository models --weights-precision bf16
       numbatch serve --listen 127.0.0.1:0 --json    # a free port, told in the line
     """  # noqa: D301
     try:

@@ -170,16 +170,14 @@ def _column(name: str, index: tuple[int, ...]) -> str:
 
 
 def _json_numbers(array: Array) -> Any:
-    """Return an array as lists of numbers, the shortest that read back as the same float32.
-
-    Those that JSON lacks become "NaN", "Infinity" and "-Infinity", as in protobuf's JSON.
-    """
+    """Return an array as lists of numbers, the shortest that read back as the same float32; see `json_number`."""
     if array.ndim > 1 or not np.isfinite(array).all():
-        return [_json_numbers(part) if array.ndim > 1 else _json_number(part) for part in array]
+        return [_json_numbers(part) if array.ndim > 1 else json_number(part) for part in array]
     return array.astype(str).astype(np.float64).tolist()
 
 
-def _json_number(number: np.floating[Any]) -> float | str:
+def json_number(number: np.floating[Any]) -> float | str:
+    """Return a number for JSON; those that JSON lacks are "NaN", "Infinity" and "-Infinity", as in protobuf's JSON."""
     if np.isnan(number):
         return "NaN"
     if np.isinf(number):

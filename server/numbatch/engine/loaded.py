@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from numbatch.engine.graph import Graph, build_graph
 from numbatch.engine.plan import Plan, make_plan
+from numbatch.engine.precision import in_precision
 from numbatch.engine.requests import check_array, check_inputs, check_layers
 from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
@@ -21,6 +22,7 @@ from numbatch.kernels.target import TARGET
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
 from numbatch.wire.models import set_weights
+from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_float32
 
@@ -30,7 +32,7 @@ _NO_WORKSPACE = np.zeros(0, np.float32)
 _MOST_SELECTIONS = 256
 
 
-def load_model(source: Source, *, name: str = "") -> "LoadedModel":
+def load_model(source: Source, *, name: str = "", weights_precision: str = "f32") -> "LoadedModel":
     """Load a model: validate it, pack its weights, make sure the kernels are compiled, and run it once.
 
     Parameters
@@ -39,6 +41,8 @@ def load_model(source: Source, *, name: str = "") -> "LoadedModel":
         A version folder that holds `model.binpb` or `model.txtpb`, such a file, or a message with inline weights.
     name : str
         The model's name, if its message has none. One that has another is refused. Default: that of the folder.
+    weights_precision : str
+        "f32", or "bf16": weights (but not biases) are rounded to bfloat16, which halves their memory.
 
     Returns
     -------
@@ -49,14 +53,18 @@ def load_model(source: Source, *, name: str = "") -> "LoadedModel":
     ------
     ModelError
         Whatever is wrong with it; see `numbatch.wire.errors`.
+    InvalidArgumentError
+        INVALID_FIELD, if there is no such precision.
     """
+    checked_precision(weights_precision)
     model, folder = open_model(source, name)
     graph = build_graph(model)
-    plan = make_plan(graph)
+    plan = make_plan(graph, bf16=weights_precision == "bf16")
     arena = aligned_zeros(plan.arena_size)
     for node, kernel, bias in dense_weights(graph, WeightsReader(folder)):
-        pack(plan.dense[node.name], kernel, bias, arena)
-    return LoadedModel(_without_weights(model), graph, plan, arena)
+        rounded = in_precision(kernel, weights_precision, f"{node.field}.dense.kernel")
+        pack(plan.dense[node.name], rounded, bias, arena)
+    return LoadedModel(_without_weights(model), graph, plan, arena, weights_precision)
 
 
 class LoadedModel:
@@ -67,11 +75,11 @@ class LoadedModel:
     summary : ModelSummary
         Its inputs, layers and outputs.
     instruction_set : str
-        "avx512", "avx2" or "portable": what the kernels use on this machine. It changes no bit.
+        "avx512", "avx2", "neon" or "portable": what the kernels use on this machine. It changes no bit.
     """
 
-    def __init__(self, skeleton: Model, graph: Graph, plan: Plan, arena: Float32Array) -> None:
-        self.summary: ModelSummary = summarize(skeleton, graph)
+    def __init__(self, skeleton: Model, graph: Graph, plan: Plan, arena: Float32Array, weights_precision: str) -> None:
+        self.summary: ModelSummary = summarize(skeleton, graph, weights_precision)
         self.instruction_set = TARGET.name
         self._skeleton = skeleton
         self._plan = plan
@@ -217,7 +225,10 @@ class LoadedModel:
         self._workspaces.append(workspace)
 
     def message(self, *, include_weights: bool = True) -> Model:
-        """Return the model as a message, its weights inline or, without them, its shapes only."""
+        """Return the model as a message, its weights inline or, without them, its shapes only.
+
+        The weights are those that it computes with: of a model loaded with "bf16", the rounded ones.
+        """
         model = Model()
         model.CopyFrom(self._skeleton)
         if include_weights:

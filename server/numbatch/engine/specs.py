@@ -71,6 +71,8 @@ class ModelSummary(NamedTuple):
         The layers that come back where a request names none.
     numeric_contract : str
         "f32-1".
+    weights_precision : str
+        That in which the weights are kept: "f32" or "bf16". Of a model that is not loaded, "f32".
     user_metadata : dict of str to str
         Free text that came with it.
     """
@@ -81,6 +83,7 @@ class ModelSummary(NamedTuple):
     layers: tuple[LayerInfo, ...]
     outputs: tuple[str, ...]
     numeric_contract: str
+    weights_precision: str
     user_metadata: dict[str, str]
 
     @property

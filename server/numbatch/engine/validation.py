@@ -58,15 +58,16 @@ def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[tuple[Node, F
             yield node, kernel, bias
 
 
-def summarize(model: Model, graph: Graph) -> ModelSummary:
-    """Describe a model whose graph is right."""
+def summarize(model: Model, graph: Graph, weights_precision: str = "f32") -> ModelSummary:
+    """Describe a model whose graph is right, as it is when its weights are kept in this precision."""
     return ModelSummary(
         model.name,
         model.description,
         graph.inputs,
-        tuple(_layer_info(node) for node in graph.nodes),
+        tuple(_layer_info(node, bf16=weights_precision == "bf16") for node in graph.nodes),
         graph.outputs,
         model.numeric_contract or NUMERIC_CONTRACT,
+        weights_precision,
         dict(model.metadata),
     )
 
@@ -93,11 +94,11 @@ def validate_model(source: Source, *, name: str = "") -> ModelSummary:
     return summarize(model, graph)
 
 
-def _layer_info(node: Node) -> LayerInfo:
+def _layer_info(node: Node, *, bf16: bool) -> LayerInfo:
     parameters = packed = 0
     if node.kind == "dense":
         inputs, units = node.input_shape[-1], node.output_shape[-1]
         parameters = inputs * units + (units if node.layer.dense.HasField("bias") else 0)
-        packed = 4 * dense_layout(node).end
+        packed = 4 * dense_layout(node, bf16=bf16).end
     activation = "" if node.kind == "flatten" or node.activation == "linear" else node.activation
     return LayerInfo(node.name, node.kind, node.inputs, node.output_shape, parameters, packed, activation)

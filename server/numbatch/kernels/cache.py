@@ -23,6 +23,8 @@ import llvmlite
 import numba
 from numba.core import caching
 
+from numbatch.kernels.target import TARGET
+
 _log = logging.getLogger(__name__)
 
 
@@ -72,22 +74,29 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     """Numba's cache in our folder, made so that no trouble with it stops a kernel."""
 
     _impl_class = _Implementation
+    what = "code"
+    problem = ""  # why the machine code could not be kept
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature, or None."""
+        kept = None
         try:
-            return super().load_overload(sig, target_context)
+            kept = super().load_overload(sig, target_context)
         except Exception as unreadable:  # a truncated or foreign file may raise anything that unpickling can
             _log.warning("the kernel cache in %s cannot be read, compiling: %r", self.cache_path, unreadable)
             with contextlib.suppress(OSError):
                 self.flush()
-            return None
+        if kept is None:
+            # Before the compiler begins: whoever waits for it is to know why.
+            _log.info("compiling the %s for %s, once; kept in %s", self.what, TARGET.name, self.cache_path)
+        return kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code for a signature, if that can be done."""
         try:
             super().save_overload(sig, data)
         except OSError as unwritable:
+            self.problem = str(unwritable)
             _log.warning(
                 "the kernel cache in %s cannot be written, the next start will compile again: %s; "
                 "set NUMBATCH_CACHE_DIR to a folder that can be",
@@ -96,23 +105,36 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
             )
 
 
-def compiled_once(function: Callable[..., None], signature: Any) -> "CompiledOnce":
+def compiled_once(function: Callable[..., None], signature: Any, what: str) -> "CompiledOnce":
     """Return a function compiled, for this signature only, when it is first called or on `prepare`.
 
-    It releases the global interpreter lock while it runs. Nothing is ever compiled after `prepare`.
+    `what` it is, is said in the log. It releases the global interpreter lock while it runs. Nothing is ever compiled
+    after `prepare`.
     """
-    return CompiledOnce(function, signature)
+    return CompiledOnce(function, signature, what)
 
 
 class CompiledOnce:
-    """A function that is compiled once, or taken from the cache; see `compiled_once`."""
+    """A function that is compiled once, or taken from the cache; see `compiled_once`.
 
-    def __init__(self, function: Callable[..., None], signature: Any) -> None:
+    Attributes
+    ----------
+    from_cache : bool
+        Whether it was, once it is ready.
+    cache_problem : str
+        Why the cache could not keep it; "" if it does.
+    """
+
+    def __init__(self, function: Callable[..., None], signature: Any, what: str) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._signature = signature
         self._dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
-        self._dispatcher._cache = KernelCache(function)
+        self._cache = KernelCache(function)
+        self._cache.what = what
+        self._dispatcher._cache = self._cache
+        self.from_cache = False
+        self.cache_problem = ""
         self._lock = threading.Lock()
         self._ready: Callable[..., None] | None = None
 
@@ -128,8 +150,10 @@ class CompiledOnce:
                 self._dispatcher.compile(self._signature)
                 self._ready = self._dispatcher.overloads[self._signature.args].entry_point
                 seconds = time.perf_counter() - started
-                from_cache = bool(self._dispatcher.stats.cache_hits)
-                _log.info("kernels %s in %.2f s", "taken from the cache" if from_cache else "compiled", seconds)
+                self.from_cache = bool(self._dispatcher.stats.cache_hits)
+                self.cache_problem = self._cache.problem
+                how = "taken from the cache" if self.from_cache else "compiled"
+                _log.info("%s %s in %.2f s", self._cache.what, how, seconds)
             return self._ready
 
     def assembly(self) -> str:

@@ -40,7 +40,7 @@ def write_addresses(table: Any) -> None:
     _write_addresses(pointer_to(table))
 
 
-compiled_kernels = compiled_once(write_addresses, types.void(ArrayData(TABLE)))
+compiled_kernels = compiled_once(write_addresses, types.void(ArrayData(TABLE)), "kernels")
 
 _table: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 

@@ -96,4 +96,4 @@ def _run(program: Any, workspace: Any, x: Any, rows: int, outputs: Any, team: An
             run_step(header, step, workspace, scratch, x, rows, start, count, outputs, 0, 1)
 
 
-run_network = compiled_once(run, _SIGNATURE)
+run_network = compiled_once(run, _SIGNATURE, "driver of the kernels")

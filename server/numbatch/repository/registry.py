@@ -31,6 +31,7 @@ from numbatch.v1.repository_pb2 import (
 )
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.names import is_model_name
+from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 class Loader(Protocol):
     """Makes a model that answers from a version folder or a message; `numbatch.engine.load_model` is the one."""
 
-    def __call__(self, source: Path | Model, *, name: str = "") -> LoadedModel:
+    def __call__(self, source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
         """Return the model, compiled and warmed up, or raise a NumbatchError."""
 
 
@@ -52,15 +53,23 @@ class Registry:
         The folder that models are loaded from. None: models come in messages only.
     load : Loader
         Makes the models.
+    weights_precision : str
+        "f32" or "bf16": for versions from the repository, where nothing else was asked for.
     on_change : callable
         Called after every change, on the thread that made it.
     """
 
     def __init__(
-        self, repository: Path | None, *, load: Loader = load_model, on_change: Callable[[], None] = lambda: None
+        self,
+        repository: Path | None,
+        *,
+        load: Loader = load_model,
+        weights_precision: str = "f32",
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._repository = repository
         self._load = load
+        self._weights_precision = checked_precision(weights_precision)
         self._on_change = on_change
         self._lock = threading.Lock()
         self._closed = False
@@ -99,11 +108,11 @@ class Registry:
             if self._closed:
                 return
             try:
-                self._load_version(version.name, version.version, version.folder)
+                self._load_version(version.name, version.version, version.folder, self._weights_precision)
             except NumbatchError:
                 continue  # logged and listed
 
-    def load_from_disk(self, name: str, version: int = 0) -> Entry:
+    def load_from_disk(self, name: str, version: int = 0, weights_precision: str = "") -> Entry:
         """Load a version from the repository, in the place of the one that has its number.
 
         Parameters
@@ -112,6 +121,8 @@ class Registry:
             The model.
         version : int
             0: the newest on disk.
+        weights_precision : str
+            "f32" or "bf16". "": that in which the version was loaded before, if it was, else the registry's.
 
         Raises
         ------
@@ -119,6 +130,8 @@ class Registry:
             Why it could not be loaded; a version that was ready before still is, any other is listed as FAILED.
         """
         check_version(version)
+        if weights_precision:
+            checked_precision(weights_precision)
         where = "in the model repository on disk"
         try:
             found = [] if self._repository is None else disk.scan(self._repository)
@@ -134,9 +147,14 @@ class Registry:
             problem = error(Reason.MODEL_CORRUPT, chosen.problem).about(model=name, version=chosen.version)
             self._fail(name, chosen.version, problem)
             raise problem
-        return self._load_version(name, chosen.version, chosen.folder)
+        before = self._snapshot.versions.get(name, {}).get(chosen.version)
+        remembered = before.weights_precision if before else ""
+        precision = weights_precision or remembered or self._weights_precision
+        return self._load_version(name, chosen.version, chosen.folder, precision)
 
-    def load_from_message(self, model: Model, *, name: str = "", version: int = 0) -> Entry:
+    def load_from_message(
+        self, model: Model, *, name: str = "", version: int = 0, weights_precision: str = "f32"
+    ) -> Entry:
         """Load a version from a message, in the place of the one that has its number.
 
         Parameters
@@ -147,6 +165,8 @@ class Registry:
             Its name. May be empty where the message has one; where both are given they are equal.
         version : int
             0: one more than the newest that is known.
+        weights_precision : str
+            "f32" or "bf16".
 
         Raises
         ------
@@ -154,6 +174,7 @@ class Registry:
             Why it could not be loaded; what was known before is as it was.
         """
         check_version(version)
+        checked_precision(weights_precision)
         if name and model.name and name != model.name:
             raise error(Reason.INVALID_FIELD, field="model.name", got=repr(model.name[:128]), expected=repr(name[:128]))
         name = name or model.name
@@ -166,7 +187,7 @@ class Registry:
             before = known.get(version)
             self._begin_locked(name, version)
         try:
-            return self._load_version(name, version, model)
+            return self._load_version(name, version, model, weights_precision)
         except NumbatchError:
             self._restore(name, version, before)
             raise
@@ -200,13 +221,13 @@ class Registry:
         """Let `load` return after the version that it is at."""
         self._closed = True
 
-    def _load_version(self, name: str, version: int, source: Path | Model) -> Entry:
+    def _load_version(self, name: str, version: int, source: Path | Model, weights_precision: str) -> Entry:
         start = time.monotonic()
         with self._lock:
             self._begin_locked(name, version)
         self._on_change()
         try:
-            model = self._load(source, name=name)
+            model = self._load(source, name=name, weights_precision=weights_precision)
         except NumbatchError as refused:
             self._fail(name, version, refused.about(model=name, version=version))
             raise
@@ -215,14 +236,15 @@ class Registry:
             problem = error(Reason.INTERNAL, f"loading failed unexpectedly ({type(bug).__name__}); the log says more")
             self._fail(name, version, problem.about(model=name, version=version))
             raise problem from bug
-        entry = Entry(name, version, MODEL_STATE_READY, model=model)
+        entry = Entry(name, version, MODEL_STATE_READY, model=model, weights_precision=weights_precision)
         self._put(entry)
         _log.info(
-            "loaded model=%s version=%d layers=%d parameters=%d packed_bytes=%d seconds=%.3f",
+            "loaded model=%s version=%d layers=%d parameters=%d weights_precision=%s packed_bytes=%d seconds=%.3f",
             name,
             version,
             len(model.summary.layers),
             model.summary.parameter_count,
+            weights_precision,
             model.summary.packed_bytes,
             time.monotonic() - start,
         )
@@ -230,18 +252,18 @@ class Registry:
 
     def _begin_locked(self, name: str, version: int) -> None:
         """List a version as LOADING, unless it answers requests: then it goes on doing so."""
-        current = self._snapshot.versions.get(name, {}).get(version)
-        if current is None or current.model is None:
-            self._put_locked(Entry(name, version, MODEL_STATE_LOADING))
+        current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_LOADING))
+        if current.model is None:
+            self._put_locked(replace(current, state=MODEL_STATE_LOADING, reason=""))
 
     def _fail(self, name: str, version: int, problem: NumbatchError) -> None:
         """List a version as FAILED, unless it answers requests: then the one that failed was to replace it."""
         _log.error("cannot load model=%s version=%d: %s: %s", name, version, problem.reason, problem.message)
         with self._lock:
-            current = self._snapshot.versions.get(name, {}).get(version)
-            if current is None or current.model is None:
+            current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_FAILED))
+            if current.model is None:
                 reason = f"{problem.reason}: {problem.message}"
-                self._put_locked(Entry(name, version, MODEL_STATE_FAILED, reason))
+                self._put_locked(replace(current, state=MODEL_STATE_FAILED, reason=reason))
         self._on_change()
 
     def _restore(self, name: str, version: int, before: Entry | None) -> None:

@@ -43,6 +43,8 @@ class Entry:
         Why, for FAILED; else "".
     model : LoadedModel or None
         What answers.
+    weights_precision : str
+        With which it was loaded last, unloaded since or not; "" if it never was.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Entry:
     state: ModelState
     reason: str = ""
     model: LoadedModel | None = None
+    weights_precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from numbatch.serving.address import parse_address
 from numbatch.wire.errors import error
+from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -24,6 +25,9 @@ class ServerConfig:
         The folder that models are loaded from. None: start without models; they can be loaded from messages.
     listen : str
         "host:port"; an IPv6 address in brackets; port 0: a free one.
+    weights_precision : str
+        "f32" or "bf16": how the weights of models from the repository are kept, unless a request to load one says
+        otherwise.
     max_message_bytes : int
         The largest message that is accepted or sent: 1024 to 2147483647. Clients have a limit of their own.
     stream_window : int
@@ -41,6 +45,7 @@ class ServerConfig:
 
     model_repository: Path | None = None
     listen: str = "127.0.0.1:8001"
+    weights_precision: str = "f32"
     max_message_bytes: int = 64 * 2**20
     stream_window: int = 8
     shutdown_grace_s: float = 30.0
@@ -48,6 +53,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         parse_address(self.listen)
+        checked_precision(self.weights_precision)
         _check_range("max_message_bytes", self.max_message_bytes, 1024, _MAX_MESSAGE_BYTES)
         _check_range("stream_window", self.stream_window, 1, 1024)
         if not (math.isfinite(self.shutdown_grace_s) and self.shutdown_grace_s >= 0):

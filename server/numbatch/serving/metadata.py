@@ -3,6 +3,7 @@
 from numbatch.engine import LoadedModel
 from numbatch.v1.repository_pb2 import LayerSummary, ModelMetadata, ModelStatus, TensorSpec
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32
+from numbatch.wire.precision import weights_precision
 
 
 def model_metadata(status: ModelStatus, model: LoadedModel) -> ModelMetadata:
@@ -18,6 +19,7 @@ def model_metadata(status: ModelStatus, model: LoadedModel) -> ModelMetadata:
         numeric_contract=summary.numeric_contract,
         instruction_set=model.instruction_set,
         metadata=summary.user_metadata,
+        weights_precision=weights_precision(summary.weights_precision),
     )
 
 

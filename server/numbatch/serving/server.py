@@ -67,7 +67,12 @@ class Server:
             compute = ThreadPoolExecutor(1, "numbatch-compute")
             self._owned.append(compute)
         self._lifecycle = Lifecycle()
-        self._registry = Registry(config.model_repository, load=load, on_change=self._models_changed)
+        self._registry = Registry(
+            config.model_repository,
+            load=load,
+            weights_precision=config.weights_precision,
+            on_change=self._models_changed,
+        )
         self._to_load: list[FoundVersion] = []
         self._transport = self._make_transport(compute)
         self.address = ""

@@ -25,6 +25,7 @@ from numbatch.v1.repository_pb2 import (
     UnloadModelResponse,
 )
 from numbatch.wire.errors import error
+from numbatch.wire.precision import precision_name
 from numbatch.wire.reasons import Reason
 
 SERVICE = repository_pb2.DESCRIPTOR.services_by_name["ModelRepositoryService"].full_name
@@ -104,12 +105,16 @@ class RepositoryService:
 
     def _load_model(self, data: bytes) -> bytes:
         request = _parse(LoadModelRequest, data)
+        precision = precision_name(request.weights_precision)
         if request.HasField("model"):
             entry = self._registry.load_from_message(
-                request.model, name=request.model_name, version=request.model_version
+                request.model,
+                name=request.model_name,
+                version=request.model_version,
+                weights_precision=precision or "f32",
             )
         else:
-            entry = self._registry.load_from_disk(request.model_name, request.model_version)
+            entry = self._registry.load_from_disk(request.model_name, request.model_version, precision)
         return LoadModelResponse(status=self._registry.snapshot.status(entry)).SerializeToString()
 
 

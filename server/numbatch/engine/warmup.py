@@ -1,0 +1,47 @@
+"""Compiling the kernels before they are needed, as an image's build does."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from numbatch.kernels.cache import cache_directory
+from numbatch.kernels.library import compiled_kernels
+from numbatch.kernels.program import run_network
+from numbatch.kernels.target import TARGET
+
+PARTS = (compiled_kernels, run_network)
+
+
+class WarmUp(NamedTuple):
+    """How the kernels became ready.
+
+    Attributes
+    ----------
+    instruction_set : str
+        "avx512", "avx2", "neon" or "portable": what they use on this machine.
+    cache_directory : Path
+        Where their machine code is kept for the next process.
+    from_cache : bool
+        Whether it was there already. False: it was compiled.
+    problem : str
+        Why it could not be kept there; "" if it is.
+    seconds : float
+        How long it took.
+    """
+
+    instruction_set: str
+    cache_directory: Path
+    from_cache: bool
+    problem: str
+    seconds: float
+
+
+def warm_up() -> WarmUp:
+    """Make the kernels ready: take them from the cache, or compile them and keep them there."""
+    started = time.perf_counter()
+    for part in PARTS:
+        part.prepare()
+    seconds = time.perf_counter() - started
+    from_cache = all(part.from_cache for part in PARTS)
+    problem = next((part.cache_problem for part in PARTS if part.cache_problem), "")
+    return WarmUp(TARGET.name, cache_directory(), from_cache, problem, seconds)

@@ -1,0 +1,69 @@
+"""`numbatch warmup`, with a kernel that is compiled in no time."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numba.core import types
+
+from numbatch.engine import load_model
+from numbatch.engine.warmup import warm_up
+from numbatch.kernels.cache import cache_directory, compiled_once
+from support.command import numbatch
+from support.tiny import tiny_model
+
+
+def double(numbers: Any) -> None:
+    numbers[0] *= 2
+
+
+@pytest.fixture
+def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Give a function after which nothing is compiled; the cache is `tmp_path`/cache."""
+    monkeypatch.setenv("NUMBATCH_CACHE_DIR", str(tmp_path / "cache"))
+
+    def begin() -> None:
+        kernel = compiled_once(double, types.void(types.Array(types.int64, 1, "C")), "kernels")
+        monkeypatch.setattr("numbatch.engine.warmup.PARTS", (kernel,))
+
+    begin()
+    return begin
+
+
+def test_it_compiles_once_and_says_where_it_keeps_that(new_process: Callable[[], None]) -> None:
+    first = json.loads(numbatch("warmup", "--json").out)
+    new_process()
+    second = json.loads(numbatch("warmup", "--json").out)
+    assert first.pop("seconds") > 0 < second.pop("seconds")
+    assert first == {
+        "instruction_set": load_model(tiny_model()).instruction_set,
+        "cache_directory": str(cache_directory()),
+        "from_cache": False,
+    }
+    assert second == {**first, "from_cache": True}
+    assert any(cache_directory().iterdir())
+
+
+def test_text_says_the_same(new_process: Callable[[], None]) -> None:
+    for how in ("compiled", "taken from the cache"):
+        new_process()
+        outcome = numbatch("warmup")
+        assert (outcome.code, f" {how} in " in outcome.out) == (0, True)
+        assert outcome.out.endswith(f" s; kept in {cache_directory()}\n")
+
+
+def test_a_cache_that_cannot_be_written_is_3(new_process: Callable[[], None], tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+    outcome = numbatch("warmup", "--json")
+    assert (outcome.code, outcome.out) == (3, "")
+    assert f"are compiled, but cannot be kept in {cache_directory()}: " in outcome.err
+    assert outcome.err.endswith("; set NUMBATCH_CACHE_DIR to a folder that can be written\n")
+
+
+def test_what_is_warm_are_the_kernels_that_models_run_on() -> None:
+    model = load_model(tiny_model())
+    assert warm_up().seconds < 1
+    np.testing.assert_array_equal(model.infer([1, 2]), [2, 4])
