@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import pytest
 
 from numbatch.v1.model_pb2 import Model
@@ -39,6 +38,11 @@ class Process:
     popen: subprocess.Popen[str]
     address: str
 
+    def wait_running(self) -> None:
+        """Wait until the process says that a model runs."""
+        assert self.popen.stdout is not None
+        assert self.popen.stdout.readline() == "running\n"
+
     def end(self) -> tuple[int, str]:
         """Wait for its end; return its status and what it logged."""
         _, log = self.popen.communicate(timeout=20)
@@ -61,8 +65,12 @@ def serving(
             popen.kill()
 
 
-# Models that take for ever, from the moment that the server is ready.
-HANG = "from numbatch.engine import LoadedModel; LoadedModel.run = lambda *_, **__: __import__('time').sleep(1000)"
+# Models that say that they run, and then take for ever.
+HANG = """
+    import time
+    from numbatch.engine import LoadedModel
+    LoadedModel.run = lambda *_, **__: (print("running", flush=True), time.sleep(1000))
+"""
 
 
 @pytest.fixture
@@ -102,7 +110,9 @@ def test_it_logs_each_model_that_it_is_ready_and_that_it_drains(repository: Path
 
 def test_a_second_signal_ends_it_at_once(repository: Path) -> None:
     with serving(repository, on_ready=HANG) as process, raw_calls(process.address) as calls:
-        calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=60)
+        running = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=60)
+        process.wait_running()
+        assert not running.done()
         watched = calls.watch("")
         assert next(watched) == "SERVING"
         process.popen.terminate()
@@ -114,8 +124,9 @@ def test_a_second_signal_ends_it_at_once(repository: Path) -> None:
 def test_work_that_never_ends_does_not_keep_it_alive(repository: Path) -> None:
     with serving(repository, grace=0, before="app._LAST_RESORT_S = 0.2", on_ready=HANG) as process:
         with raw_calls(process.address) as calls:
-            with pytest.raises(grpc.RpcError):
-                calls.infer("tiny", [1, 1], timeout=0.3)
+            running = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=60)
+            process.wait_running()
+            assert not running.done()
             process.popen.terminate()
             status, log = process.end()
     assert status == 70
