@@ -21,7 +21,7 @@ from numbatch.kernels.memory import address, floats_at, shift, table_at
 from numbatch.kernels.network import header_of, run_step, step_of
 from numbatch.kernels.steps import DENSE
 
-# Words that change: each in a cache line of its own.
+# Words that change: each in a cache line of its own. OPEN is the number of the offer that shares may be taken of, or 0.
 OFFERS, OPEN, INSIDE, SLEEPING, STOP, BUSY, NEXT, DONE, PARTS = range(0, 9 * 8, 8)
 # Words that are written before a batch is offered, and the threads of the team, with the caller.
 _MODE, _PROGRAM, _WORKSPACE, _X, _ROWS, _BLOCK, _OUTPUTS, _SHARERS = range(72, 80)
@@ -43,13 +43,16 @@ def offer(team: Any, mode: int, program: Any, workspace: Any, x: Any, rows: int,
     team[_PROGRAM], team[_WORKSPACE] = address(program), address(workspace)
     team[_X], team[_OUTPUTS] = address(x), address(outputs)
     team[NEXT], team[DONE], team[PARTS] = 0, 0, 0
-    exchange(team, OPEN, 1)
+    # First open, then counted: who sees the count finds it open, and nobody takes part twice.
+    exchange(team, OPEN, team[OFFERS] + 1)
     fetch_add(team, OFFERS, 1)
     if read(team, SLEEPING) > 0:
         wake(team, OFFERS)
     _take_shares(team)
     exchange(team, OPEN, 0)
-    _wait_until(team, INSIDE, 0)
+    turns = 0
+    while read(team, INSIDE) > 0:
+        turns = _wait(turns)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
@@ -69,7 +72,7 @@ def serve(team: Any) -> None:
         seen = read(team, OFFERS)
         # Who is inside is waited for; who comes after it was closed must not touch what is no longer offered.
         fetch_add(team, INSIDE, 1)
-        if read(team, OPEN) == 1:
+        if read(team, OPEN) == seen:
             _take_shares(team)
         fetch_add(team, INSIDE, -1)
 
@@ -108,7 +111,9 @@ def _take_shares(team: Any) -> None:
         if step.kind == DENSE:
             shares = _panel_shares(step.panels, step.source_width, rows * step.source_rows, team[_SHARERS])
         if share < before + shares:
-            _wait_until(team, DONE, before)
+            turns = 0
+            while read(team, DONE) < before:
+                turns = _wait(turns)
         while share < before + shares:
             run_step(header, step, workspace, scratch, x, rows, 0, rows, outputs, share - before, shares)
             fetch_add(team, DONE, 1)
@@ -117,10 +122,9 @@ def _take_shares(team: Any) -> None:
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
-def _wait_until(team: Any, word: int, value: int) -> None:
-    turns = 0
-    while read(team, word) != value:
-        pause()
-        turns += 1
-        if turns % _PATIENCE == 0:
-            yield_thread()
+def _wait(turns: int) -> int:
+    """Wait a little for another thread, and return one turn more."""
+    pause()
+    if turns % _PATIENCE == _PATIENCE - 1:
+        yield_thread()
+    return turns + 1
