@@ -1,7 +1,6 @@
 """The table as it is made, the targets at the end, and the JSON document."""
 
 import json
-import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,7 @@ import numba
 
 from benchmarks import DROPPED
 from benchmarks.contenders import Contender
-from benchmarks.targets import GEOMETRIC_MEAN
-
-# Two threads of the FMA kernel, which share nothing, reach so many times the peak of one unless others use the machine.
-_QUIET = 1.8
+from benchmarks.targets import GEOMETRIC_MEAN, is_quiet
 
 
 def heading(peers: Sequence[str]) -> str:
@@ -40,10 +36,10 @@ def line(cell: Mapping[str, Any], peers: Sequence[str]) -> str:
 
 def conclusion(document: Mapping[str, Any]) -> str:
     """Return what the run comes to: the machine's limits, the ratios, the targets."""
-    peak = document["fma_peak_gflops"]
-    lines = ["", f"FMA peak, GFLOP/s by threads: {_values(peak)}"]
-    if peak.get("2", math.inf) < _QUIET * peak.get("1", 0):
-        lines.append("two threads were not given two processors: figures of two threads say little")
+    lines = ["", f"FMA peak, GFLOP/s by threads: {_values(document['fma_peak_gflops'])}"]
+    pairs = [cell for cell in document["cells"] if cell["threads"] > 1]
+    if disturbed := sum(not is_quiet(cell["fma_speedup"]) for cell in pairs):
+        lines.append(f"{disturbed} of {len(pairs)} cells of two threads were disturbed: their figures say little")
     for threads, by_size in document["read_gb_per_s"].items():
         lines.append(f"reading, GB/s, threads {threads}: {_values(by_size)}")
     for name, figures in document.get("startup", {}).items():

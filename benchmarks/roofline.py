@@ -35,10 +35,14 @@ _BYTES_A_CALL = {1: 1e8, 2: 4e8}
 
 
 class Work(NamedTuple):
-    """A call, and how many operations or bytes it is: ``amount / us / 1e3`` is GFLOP/s or GB/s."""
+    """A call, and how many operations or bytes it is."""
 
     call: Callable[[], object]
     amount: float
+
+    def rate(self, us: float) -> float:
+        """Return GFLOP/s or GB/s, from the microseconds of a call."""
+        return self.amount / us / 1e3
 
 
 def multiplying(threads: int) -> Work:
@@ -104,12 +108,12 @@ def _read(typingctx: Any, memory: Any, start: Any, stop: Any) -> Any:
 
 
 @numba.njit("float32(intp, float32)", nogil=True)
-def _multiply_and_add(turns: int, factor: float) -> float:
+def _multiply_and_add(turns: int, factor: float) -> Any:
     return _fma_chains(turns, factor)
 
 
 @numba.njit("int32(float32[::1], intp, intp, intp)", nogil=True)
-def _read_passes(memory: Any, start: int, stop: int, passes: int) -> int:
+def _read_passes(memory: Any, start: int, stop: int, passes: int) -> Any:
     total = np.int32(0)
     for _ in range(passes):
         total += _read(memory, start, stop)

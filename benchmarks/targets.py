@@ -9,6 +9,14 @@ Cell: TypeAlias = Mapping[str, Any]
 
 GEOMETRIC_MEAN = 1.4
 
+# Two threads of the FMA kernel share nothing: they do twice the work of one, unless others use the machine.
+_QUIET = 1.9
+
+
+def is_quiet(fma_speedup: float | None) -> bool:
+    """Return whether a cell had the processors that it was to have; None, with one thread: always."""
+    return fma_speedup is None or fma_speedup >= _QUIET
+
 
 class Target(NamedTuple):
     """A least value of one figure, for the cells that it concerns.
@@ -47,7 +55,12 @@ TARGETS = (
         0.9,
         lambda cell, l2: _one_row_beyond_l2(cell, l2) and "k" in cell,
     ),
-    Target("two threads over one, from 1 ms of work", "speedup", 1.8, lambda cell, _: cell["one_thread_us"] >= 1000),
+    Target(
+        "two threads over one, from 1 ms of work, undisturbed",
+        "speedup",
+        1.8,
+        lambda cell, _: cell["one_thread_us"] >= 1000 and is_quiet(cell["fma_speedup"]),
+    ),
     Target("bf16 weights over f32, beyond L2, one row, one thread", "bf16_speedup", 1.6, _one_row_beyond_l2),
 )
 

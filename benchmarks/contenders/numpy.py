@@ -1,6 +1,7 @@
 """NumPy with OpenBLAS, in place: a product into memory that is there already, then bias and ReLU on it."""
 
 import functools
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -10,8 +11,8 @@ from benchmarks.grid import Array, Network
 
 
 @functools.cache
-def _libraries() -> list[threadpoolctl.LibController]:
-    return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+def _libraries() -> list[Any]:
+    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 def _load(network: Network, threads: int) -> Bind:

@@ -1,17 +1,17 @@
-"""The machine's limits over a whole run: measured at its start, between networks and at its end, and their medians."""
+"""How fast the machine reads, over a whole run: measured at its start and after each network, and the medians."""
 
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from benchmarks.roofline import Reading, Work, multiplying
+from benchmarks.roofline import Reading
 from benchmarks.timing import take_turns, warm_up
 
 _SIZES = {"512 KiB": 512 << 10, "4 MiB": 4 << 20, "16 MiB": 16 << 20}
 
 
-class Limits:
-    """What the machine reached at most, so far.
+class Bandwidth:
+    """What reading has reached, so far, by working set.
 
     Parameters
     ----------
@@ -29,19 +29,14 @@ class Limits:
         self.reading = Reading(beyond)
 
     def measure(self) -> None:
-        """Measure them once more."""
+        """Measure it once more."""
         for threads in self._threads:
-            works: dict[str, Work] = {"fma": multiplying(threads)}
-            works |= {name: self.reading.of(size, threads) for name, size in self._sizes.items()}
+            works = {name: self.reading.of(size, threads) for name, size in self._sizes.items()}
             calls = {name: work.call for name, work in works.items()}
-            for name, us in take_turns(calls, warm_up(calls), 0.1, settled=False).items():
-                self._found[threads][name].append(works[name].amount / us / 1e3)
+            for name, us in take_turns(calls, warm_up(calls), 0.1, threads=threads).items():
+                self._found[threads][name].append(works[name].rate(us))
 
-    def fma_peak(self) -> dict[str, float]:
-        """Return GFLOP/s by number of threads."""
-        return {str(threads): statistics.median(found["fma"]) for threads, found in self._found.items()}
-
-    def read(self) -> dict[str, dict[str, float]]:
+    def medians(self) -> dict[str, dict[str, float]]:
         """Return GB/s by number of threads and size of the working set."""
         return {
             str(threads): {size: statistics.median(found[size]) for size in self._sizes}
