@@ -11,11 +11,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--extra server --group build
 
-.PHONY: help demo test check bench format proto lock clean
+.PHONY: help demo test check bench-kernels format proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s%s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.server ## Serve the example model and stream held-out images through it
 	$(BIN)/numbatch demo
@@ -30,8 +30,8 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stub
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/stubs.py --check
 
-bench: $(VENV)/.dev ## Measure the kernels against their peers
-	$(BIN)/python -m benchmarks.kernels
+bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH="--only 512x512 --threads 1": a part)
+	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json --plots benchmarks/results $(BENCH)
 
 format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
@@ -70,6 +70,12 @@ $(VENV)/.dev: requirements/dev.txt requirements/server.txt pyproject.toml | $(VE
 	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@$(INSTALL) --no-build-isolation --editable .
 	@touch $(VENV)/.server $@
+
+# The peers. No lock and no hashes: these versions, on whatever build of them this machine's index has.
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@echo "$(VENV): installing requirements/bench.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/bench.txt
+	@touch $@
 
 $(BIN)/uv: | $(VENV)/pyvenv.cfg
 	@$(INSTALL) uv

@@ -1,103 +1,116 @@
-"""The engine against NumPy with OpenBLAS, one thread, in one run.
+"""The kernels against their peers on one table: layers and networks, batches, one thread and two.
 
-    python -m benchmarks.kernels [--json FILE] [--seconds S]
+    python -m benchmarks.kernels --json FILE [--plots FOLDER] [--only PATTERN] [--batches 1,64] [--threads 1]
+        [--peers numpy,onnxruntime] [--seconds S] [--no-startup]
 
-Both compute the same network, bias and ReLU included; the contenders take turns, and each figure is the median of its
-turns. The ratio is NumPy's time over numbatch's: above 1 numbatch is faster.
+README.md says how they are compared and how to read the figures.
 """
 
 import argparse
-import json
-import os
-import platform
+import fnmatch
+import importlib.util
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-import numba
-import numpy as np
-
-from numbatch.engine import load_model
-from numbatch.kernels.target import TARGET
-from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import array_of, dense, sequential
-
-NETWORKS = ([10, 3, 5], [64, 64], [512, 32], [512, 512], [784, 512], [2048, 2048], [784, 512, 512, 10])
-BATCHES = (1, 8, 32, 256, 1024)
-
-
-def in_numpy(model: Model) -> Callable[[Any], Any]:
-    """Return the network as a NumPy user writes it."""
-    layers = [(array_of(layer.dense.kernel), array_of(layer.dense.bias)) for layer in model.layers]
-
-    def run(x: Any) -> Any:
-        for kernel, bias in layers:
-            x = np.maximum(x @ kernel + bias, 0)
-        return x
-
-    return run
-
-
-def compare(contenders: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Return the median time of each contender, in microseconds, measured in turns."""
-    for run in contenders.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times["numbatch"]) < 5:
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) * 1e6 for name, values in times.items()}
-
-
-def measure(widths: list[int], rows: int, seconds: float) -> dict[str, Any]:
-    """Return one cell of the table."""
-    message = sequential("bench", widths[:1], [dense(units, "relu") for units in widths[1:]], seed=0)
-    model, peer = load_model(message), in_numpy(message)
-    x = np.random.default_rng(0).standard_normal((rows, widths[0])).astype(np.float32)
-    us = compare({"numbatch": lambda: model.run({"": x}), "numpy": lambda: peer(x)}, seconds)
-    operations = 2 * rows * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
-    return {
-        "network": "-".join(map(str, widths)),
-        "m": rows,
-        "threads": 1,
-        "numbatch_us": us["numbatch"],
-        "numbatch_gflops": operations / us["numbatch"] / 1e3,
-        "peers": {"numpy": us["numpy"]},
-        "ratio": us["numpy"] / us["numbatch"],
-    }
+from benchmarks.bandwidth import Bandwidth
+from benchmarks.cells import measure
+from benchmarks.contenders import PEERS, contenders
+from benchmarks.grid import BATCHES, NETWORKS, Network
+from benchmarks.machine import caches, describe
+from benchmarks.report import conclusion, heading, line, versions, write
+from benchmarks.startup import startup
+from benchmarks.targets import derive, summarise
 
 
 def main() -> None:
-    """Print the table, and write it as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each cell (default: 0.5)")
-    options = parser.parse_args()
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__}
-    print(f"{TARGET.name}, one thread, {', '.join(f'{name} {version}' for name, version in versions.items())}")
-    print(f"{'network':>18} {'batch':>6} {'numbatch us':>12} {'GFLOP/s':>8} {'numpy us':>10} {'ratio':>6}")
-    cells = []
-    for widths in NETWORKS:
-        for rows in BATCHES:
-            cell = measure(widths, rows, options.seconds)
-            cells.append(cell)
-            print(
-                f"{cell['network']:>18} {rows:>6} {cell['numbatch_us']:>12.1f} {cell['numbatch_gflops']:>8.1f} "
-                f"{cell['peers']['numpy']:>10.1f} {cell['ratio']:>6.2f}",
-                flush=True,
+    """Print the table, and write it as JSON and plots where asked."""
+    options = _options()
+    taking_part = contenders(["numbatch", "numbatch_bf16", *options.peers])
+    peers = [contender.name for contender in taking_part if contender.name in options.peers]
+    document: dict[str, Any] = {"machine": describe()} | versions(taking_part)
+    print(", ".join(f"{name} {value}" for name, value in (document["machine"] | document["versions"]).items()))
+    if options.startup:
+        document["startup"] = startup()
+    bandwidth = Bandwidth(options.threads, caches())
+    bandwidth.measure()
+    cells: list[dict[str, Any]] = []
+    print(heading(peers))
+    for network in _chosen(options.only):
+        for threads in options.threads:
+            made = measure(
+                network,
+                options.batches,
+                threads,
+                taking_part,
+                bandwidth.reading,
+                seconds=options.seconds,
+                attempts=options.attempts,
             )
-    mean = statistics.geometric_mean(cell["ratio"] for cell in cells)
-    print(f"geometric mean of the ratios: {mean:.2f}")
-    if options.json:
-        document = {"instruction_set": TARGET.name, "versions": versions, "cells": cells, "geometric_mean": mean}
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
+            for cell in made:
+                cells.append(cell)
+                print(line(cell, peers), flush=True)
+        bandwidth.measure()
+        document |= _results(cells, bandwidth)
+        if options.json:
+            write(document, options.json)  # after each network: a run that is stopped leaves what it has
+    print(conclusion(document))
+    if options.plots:
+        _plot(cells, options.plots)
+
+
+def _results(cells: list[dict[str, Any]], bandwidth: Bandwidth) -> dict[str, Any]:
+    derive(cells)
+    peaks: dict[str, list[float]] = {}
+    for cell in cells:
+        peaks.setdefault(str(cell["threads"]), []).append(cell["fma_peak_gflops"])
+    results: dict[str, Any] = {
+        "fma_peak_gflops": {threads: statistics.median(found) for threads, found in peaks.items()},
+        "read_gb_per_s": bandwidth.medians(),
+    }
+    for cell in cells:
+        if (cell["network"], cell["m"], cell["threads"]) == ("10-3-5", 1, 1) and "numbatch_us" in cell:
+            results["dispatch_us"] = {"numbatch": cell["numbatch_us"]} | cell["peers"]
+    return results | {"summary": summarise(cells, caches().get("L2", 0)), "cells": cells}
+
+
+def _plot(cells: Sequence[dict[str, Any]], folder: Path) -> None:
+    if importlib.util.find_spec("matplotlib") is None:
+        print("no plots: matplotlib is not installed")
+        return
+    from benchmarks.plots import plot
+
+    plot(cells, folder)
+
+
+def _chosen(pattern: str) -> list[Network]:
+    return [network for network in NETWORKS if fnmatch.fnmatchcase(network.name, pattern)]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--plots", type=Path, help="draw a plot for each network in this folder")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of timed calls for each cell (default: 0.5)")
+    parser.add_argument("--attempts", type=int, default=2, help="at a disturbed cell of two threads (default: 2)")
+    parser.add_argument("--only", default="*", help="networks, as a pattern: '512x*'")
+    parser.add_argument("--batches", type=_list_of(int), default=BATCHES, help="rows, with commas")
+    parser.add_argument("--threads", type=_list_of(int), default=(1, 2), help="1, 2 or 1,2 (default)")
+    parser.add_argument("--peers", type=_list_of(str), default=PEERS, help=f"of {','.join(PEERS)} (default: all)")
+    parser.add_argument("--no-startup", dest="startup", action="store_false", help="do not measure starting")
+    options = parser.parse_args()
+    if unknown := set(options.peers) - set(PEERS):
+        parser.error(f"no such peers: {', '.join(sorted(unknown))}")
+    if not set(options.threads) <= {1, 2}:
+        parser.error("--threads takes 1, 2 or 1,2")
+    if not _chosen(options.only):
+        parser.error(f"no network is called {options.only}; there are {', '.join(n.name for n in NETWORKS)}")
+    return options
+
+
+def _list_of(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    return lambda text: [convert(part) for part in text.split(",") if part]
 
 
 if __name__ == "__main__":
