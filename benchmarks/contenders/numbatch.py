@@ -2,22 +2,14 @@
 
 import importlib.metadata
 
-from benchmarks.contenders import Bind, Call, Contender, Unavailable
+from benchmarks.contenders import Bind, Call, Contender
 from benchmarks.grid import Array, Network
 from numbatch import engine
 
 
 def _load(network: Network, threads: int, precision: str = "f32") -> Bind:
-    # Until the engine has both: what it cannot do is left out.
-    if hasattr(engine, "set_compute_threads"):
-        engine.set_compute_threads(threads)
-    elif threads > 1:
-        raise Unavailable("it has one thread only")
-    try:
-        options = {} if precision == "f32" else {"weights_precision": precision}
-        model = engine.load_model(network.message(), **options)
-    except TypeError as unknown:
-        raise Unavailable(f"it has no {precision} weights") from unknown
+    engine.set_compute_threads(threads)
+    model = engine.load_model(network.message(), weights_precision=precision)
 
     def bind(x: Array) -> dict[str, Call]:
         return {"infer": lambda: model.infer(x)}

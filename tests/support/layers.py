@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from numbatch.kernels.activations import Activation
 from numbatch.kernels.arena import aligned_zeros
-from numbatch.kernels.bfloat16 import SCRATCH_SIZE
 from numbatch.kernels.blocking import row_stride
 from numbatch.kernels.library import kernel_table
 from numbatch.kernels.packing import layout, pack
@@ -58,7 +57,6 @@ def run_dense(
     dense = Step(DENSE, *x_at, *x_rows, *z_at, *z_rows)._replace(
         activation=Activation.LINEAR if softmax else Activation[activation.upper()],
         w_at=place.w_at,
-        panel_stride=place.panel_stride,
         bias_at=place.bias_at,
         panels=place.panels,
         bf16=int(bf16),
@@ -86,7 +84,7 @@ def run_activation(x: Float32Array, activation: str) -> Float32Array:
 def _run(
     steps: list[Step], arena: Float32Array, workspace_size: int, x: Float32Array, block: int, width: int
 ) -> Float32Array:
-    workspace = aligned_zeros(workspace_size + SCRATCH_SIZE + _GUARD)
+    workspace = aligned_zeros(workspace_size + _GUARD)
     workspace[:] = np.nan
     outputs = np.full(x.shape[0] * width + _GUARD, np.float32(-7), np.float32)
     header = Header(
@@ -95,7 +93,6 @@ def _run(
         kernels=kernel_table().ctypes.data,
         arena=arena.ctypes.data,
         workspace_size=workspace_size,
-        scratch_at=workspace_size,
         weights=1,
         input_elements=x.shape[1],
     )

@@ -12,6 +12,18 @@ It knows no gRPC and can be used without a server:
 from numbatch.engine.files import read_model
 from numbatch.engine.loaded import LoadedModel, load_model
 from numbatch.engine.specs import ArraySpec, LayerInfo, ModelSummary
+from numbatch.engine.threads import available_cpus, compute_threads, set_compute_threads
 from numbatch.engine.validation import validate_model
 
-__all__ = ["ArraySpec", "LayerInfo", "LoadedModel", "ModelSummary", "load_model", "read_model", "validate_model"]
+__all__ = [
+    "ArraySpec",
+    "LayerInfo",
+    "LoadedModel",
+    "ModelSummary",
+    "available_cpus",
+    "compute_threads",
+    "load_model",
+    "read_model",
+    "set_compute_threads",
+    "validate_model",
+]

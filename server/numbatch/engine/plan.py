@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from numbatch.engine.graph import Graph, Node
 from numbatch.engine.specs import ArraySpec
-from numbatch.kernels.bfloat16 import SCRATCH_SIZE
 from numbatch.kernels.blocking import example_block, row_stride
 from numbatch.kernels.packing import PackedDense, layout
 
@@ -38,8 +37,6 @@ class Plan(NamedTuple):
         many times as far.
     arena_size : int
         Elements of the arena.
-    scratch_at : int
-        Where in the workspace weights are widened.
     workspace_size : int
         Elements of the workspace, for one thread.
     block : int
@@ -50,7 +47,6 @@ class Plan(NamedTuple):
     dense: dict[str, PackedDense]
     buffers: dict[str, Buffer]
     arena_size: int
-    scratch_at: int
     workspace_size: int
     block: int
 
@@ -60,9 +56,9 @@ def make_plan(graph: Graph, *, bf16: bool = False) -> Plan:
     dense = _place_weights(graph, bf16)
     buffers = _place_buffers(graph)
     block = example_block(max(buffer.rows for buffer in buffers.values()))
-    scratch_at = block * max(buffer.end for buffer in buffers.values())
+    workspace_size = block * max(buffer.end for buffer in buffers.values())
     arena_size = max((place.end for place in dense.values()), default=0)
-    return Plan(graph, dense, buffers, arena_size, scratch_at, scratch_at + (SCRATCH_SIZE if bf16 else 0), block)
+    return Plan(graph, dense, buffers, arena_size, workspace_size, block)
 
 
 def dense_layout(node: Node, at: int = 0, *, bf16: bool = False) -> PackedDense:

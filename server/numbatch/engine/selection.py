@@ -73,7 +73,6 @@ def select(plan: Plan, arena_address: int, outputs: Sequence[ArraySpec]) -> Sele
         kernels=kernel_table().ctypes.data,
         arena=arena_address,
         workspace_size=plan.workspace_size,
-        scratch_at=plan.scratch_at,
         weights=sum(step.source_rows * step.source_width * step.panels * NR for step in steps),
         input_elements=plan.graph.inputs[0].elements,
     )
@@ -148,7 +147,6 @@ def _steps(node: Node, places: dict[str, _Place], plan: Plan, wanted: dict[str, 
         step = _step(DENSE, source, target, block)._replace(
             activation=activation,
             w_at=place.w_at,
-            panel_stride=place.panel_stride,
             bias_at=place.bias_at,
             panels=place.panels,
             bf16=int(place.bf16),

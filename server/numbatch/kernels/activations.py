@@ -114,7 +114,7 @@ _EMITTERS: dict[Activation, Callable[[Any, Any], Any]] = {
 
 _POINTER = simd.F32.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, simd.INTP, _POINTER, simd.INTP, simd.INTP, simd.INTP, simd.F32])
-_FIRST_SLOT = 256
+_FIRST_SLOT = 512
 
 
 def kernels() -> list[simd.Kernel]:

@@ -3,7 +3,6 @@
 Pure decisions, taken from shapes alone. No bit of a result depends on any of them.
 """
 
-from numbatch.kernels.microkernel import KB
 from numbatch.kernels.target import NR, TARGET
 
 # Rows of a block: enough to read weights once for many rows, few enough that KB inputs of all of them stay in a
@@ -46,15 +45,6 @@ def example_block(rows: int) -> int:
         1 or more; for one row, a multiple of mr.
     """
     return max(1, _MOST_ROWS // TARGET.mr * TARGET.mr // rows)
-
-
-def inputs_per_pass(rows: int, inputs: int) -> int:
-    """Return how many inputs of a layer are summed before the next panel's turn, a multiple of KB unless it is all.
-
-    With one tile of rows each weight is needed once: all inputs. With more, the part of a panel that every tile needs
-    should stay in the L1 cache: KB inputs of two panels are 32 KiB.
-    """
-    return inputs if rows <= TARGET.mr else KB
 
 
 ALONE, BY_ROWS, BY_PANELS = range(3)
@@ -100,7 +90,7 @@ def shared_block(rows: int, block: int, threads: int) -> int:
 _LEAST_SHARE = 256 * 1024
 
 
-def panel_shares(panels: int, inputs: int, rows: int, threads: int) -> int:
-    """Return into how many shares the panels of a layer are split."""
-    worth = panels * NR * inputs * max(rows, _ROWS_TO_COMPUTE) // _LEAST_SHARE
-    return max(1, min(worth, 2 * threads, panels))
+def panel_shares(streams: int, weights: int, rows: int, threads: int) -> int:
+    """Return into how many shares the streams of a layer's weights are split, `weights` multiply-adds for each row."""
+    worth = weights * max(rows, _ROWS_TO_COMPUTE) // _LEAST_SHARE
+    return max(1, min(worth, 2 * threads, streams))

@@ -3,20 +3,24 @@
 from typing import Any
 
 import numba
+import numpy as np
 
-from numbatch.kernels.activations import Activation, activate
-from numbatch.kernels.bfloat16 import widen
-from numbatch.kernels.blocking import inputs_per_pass
+from numbatch.kernels.activations import FLOORS, Activation, activate
 from numbatch.kernels.memory import shift
-from numbatch.kernels.microkernel import BF16_ROWS, KB, dense_tile, panels_of
+from numbatch.kernels.microkernel import KB, dense_tile, panels_of, stream_count
+from numbatch.kernels.packing import stream_stride
 from numbatch.kernels.target import NR, TARGET
 
-_MR, _NV = TARGET.mr, TARGET.nv
-_PANELS = (0, *(panels_of(rows, bf16=False) for rows in range(1, TARGET.mr + 1)))
-_BF16_PANELS = (0, *(panels_of(rows, bf16=True) for rows in range(1, BF16_ROWS + 1)))
+_NV = TARGET.nv
+# For float32 and for bfloat16: most rows of a tile, and the panels that one takes, by its rows.
+_MOST_ROWS = (TARGET.mr, TARGET.bf16_mr)
+_MOST_PANELS = tuple(tuple(panels_of(max(1, rows), bf16) for rows in range(TARGET.mr + 1)) for bf16 in (False, True))
 _RELU = int(Activation.RELU)
 
-_inputs_per_pass = numba.njit(inputs_per_pass)
+_NO_FLOOR = np.float32(FLOORS[Activation.LINEAR])
+_BLOCK_STRIDE = stream_stride(KB)
+
+_stream_count, _stream_stride = numba.njit(stream_count), numba.njit(stream_stride)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
@@ -27,42 +31,37 @@ def dense(
     rows: int,
     inputs: int,
     w: Any,
-    panel_stride: int,
     bf16: int,
     bias: Any,
     panels: int,
+    first_panel: int,
+    end_panel: int,
     z: Any,
     z_stride: int,
     floor: float,
     activation: int,
     alpha: float,
-    scratch: Any,
 ) -> None:
-    """Compute activation(x W + b) for `rows` rows and `panels` panels; the operands are those of `microkernel`.
+    """Compute activation(x W + b) for `rows` rows and the panels from `first_panel` on of a layer's `panels`.
 
-    The rows are split evenly over as few tiles as possible (15 rows are 8 and 7, not 14 and 1: a tile of few rows
-    computes little for each weight it loads). Within a pass over some inputs each group of panels meets all tiles
-    before the next: what the tiles share stays in the L1 cache. For bfloat16 and several rows, a group's part of a pass
-    is widened to float32 first, into `scratch`: once for all tiles.
+    The other operands are those of `microkernel`. The rows are split evenly over as few tiles as possible (15 rows are
+    8 and 7, not 14 and 1: a tile of few rows computes little for each weight it loads). Block after block of inputs,
+    each group of panels meets all tiles before the next: what the tiles share stays in the L1 cache.
     """
-    tiles = (rows + _MR - 1) // _MR
+    most_rows = _MOST_ROWS[bf16]
+    tiles = (rows + most_rows - 1) // most_rows
     height, taller = rows // tiles, rows % tiles
-    widened = bf16 and rows > BF16_ROWS
-    group = _BF16_PANELS[rows] if bf16 and not widened else _PANELS[height + (taller > 0)]
-    step = KB if widened else _inputs_per_pass(rows, inputs)
-    for start in range(0, inputs, step):
-        count = min(step, inputs - start)
+    most = _MOST_PANELS[bf16][height + (taller > 0)]
+    for start in range(0, inputs, KB):
+        count = min(KB, inputs - start)
         first, last = start == 0, start + count == inputs
-        panel = 0
-        while panel < panels:
-            width = group
-            while width > panels - panel:
+        stride = _stream_stride(count)
+        block = shift(w, start // KB * _stream_count(panels, bf16) * _BLOCK_STRIDE)
+        panel = first_panel
+        while panel < end_panel:
+            width = most
+            while width > end_panel - panel:
                 width //= 2
-            weights = shift(w, panel * panel_stride + (start * NR >> bf16))
-            stride = panel_stride
-            if widened:
-                widen(kernels, weights, panel_stride, width, count, scratch)
-                weights, stride = scratch, (count + 1) * NR
             row = 0
             for tile in range(tiles):
                 tall = height + (tile < taller)
@@ -71,18 +70,18 @@ def dense(
                     kernels,
                     tall,
                     width,
-                    bf16 and not widened,
+                    bf16,
                     shift(x, row * x_stride + start),
                     x_stride,
                     count,
-                    weights,
+                    shift(block, (panel >> bf16) * stride),
                     stride,
+                    _stream_count(width, bf16) * stride,
                     shift(bias, panel * NR),
                     at,
                     z_stride,
                     first,
-                    last,
-                    floor,
+                    floor if last else _NO_FLOOR,
                 )
                 if last and activation > _RELU:
                     # The tile is in the L1 cache still.

@@ -8,6 +8,7 @@ import numpy as np
 from numbatch.kernels.activations import FLOORS, Activation, activate
 from numbatch.kernels.dense import dense
 from numbatch.kernels.memory import copy, float_of_bits, floats_at, shift, table_at
+from numbatch.kernels.microkernel import stream_count
 from numbatch.kernels.softmax import softmax_row
 from numbatch.kernels.steps import (
     ACTIVATION,
@@ -27,6 +28,7 @@ from numbatch.kernels.steps import (
 from numbatch.kernels.target import NR, TARGET
 
 _LANES = TARGET.lanes
+_stream_count = numba.njit(stream_count)
 _RELU = int(Activation.RELU)
 _FLOOR_RELU = np.float32(FLOORS[Activation.RELU])
 _FLOOR_NONE = np.float32(FLOORS[Activation.LINEAR])
@@ -35,7 +37,7 @@ _FLOOR_NONE = np.float32(FLOORS[Activation.LINEAR])
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
 def header_of(program: Any) -> Header:
     """Return the header of a table."""
-    return Header(program[0], program[1], program[2], program[3], program[4], program[5], program[6], program[7])
+    return Header(program[0], program[1], program[2], program[3], program[4], program[5], program[6])
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
@@ -61,7 +63,6 @@ def step_of(program: Any, number: int) -> Step:
         p[15],
         p[16],
         p[17],
-        p[18],
     )
 
 
@@ -70,7 +71,6 @@ def run_step(
     header: Header,
     step: Step,
     workspace: Any,
-    scratch: Any,
     x: Any,
     rows: int,
     start: int,
@@ -100,26 +100,29 @@ def run_step(
     else:
         target = shift(workspace, step.target_at)
         target_stride = step.target_stride
+    # The streams of weights are split: as bfloat16, two panels each.
+    streams = _stream_count(step.panels, step.bf16)
+    first_panel = share * streams // shares << step.bf16
+    end_panel = min(step.panels, (share + 1) * streams // shares << step.bf16)
     if step.kind == DENSE:
         arena = floats_at(header.arena)
-        panel = share * step.panels // shares
         dense(
             kernels,
             source,
             source_stride,
             lines,
             step.source_width,
-            shift(arena, step.w_at + panel * step.panel_stride),
-            step.panel_stride,
+            shift(arena, step.w_at),
             step.bf16,
-            shift(arena, step.bias_at + panel * NR),
-            (share + 1) * step.panels // shares - panel,
-            shift(target, panel * NR),
+            shift(arena, step.bias_at),
+            step.panels,
+            first_panel,
+            end_panel,
+            target,
             target_stride,
             _FLOOR_RELU if step.activation == _RELU else _FLOOR_NONE,
             step.activation,
             float_of_bits(step.alpha_bits),
-            scratch,
         )
     elif step.kind == ACTIVATION:
         vectors = (step.source_width + _LANES - 1) // _LANES
@@ -135,10 +138,13 @@ def run_step(
     elif step.kind == RESHAPE:
         _reshape(source, source_stride, lines, step.source_width, target, target_stride, step.target_width)
     if step.wanted_at != NOT_WANTED:
-        at = step.wanted_at * rows + start * step.target_rows * step.target_width
         width = step.target_width
+        column, end = 0, width
+        if step.kind == DENSE:  # another share's columns may not be there yet
+            column, end = first_panel * NR, min(width, end_panel * NR)
+        at = shift(outputs, step.wanted_at * rows + start * step.target_rows * width)
         for line in range(count * step.target_rows):
-            copy(shift(outputs, at + line * width), shift(target, line * target_stride), width)
+            copy(shift(at, line * width + column), shift(target, line * target_stride + column), end - column)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)

@@ -1,52 +1,58 @@
-"""Weights as the micro-kernels read them: panels.
+"""Weights as the micro-kernels read them: blocks of inputs, in each of them panels of units.
 
-A panel holds the weights of NR units (target.py), input after input, so that a micro-kernel reads memory in one
-direction and every load is aligned::
+A panel of a block holds the weights of NR units (target.py) for KB inputs, input after input. The panels of a block
+follow each other, then come those of the next block::
 
-    w[0, 0..NR)  w[1, 0..NR)  ...  w[K-1, 0..NR)  NR elements unused
+    block 0:  w[0, 0..NR)  w[1, 0..NR)  ...  w[KB-1, 0..NR)  NR elements unused,  w[0, NR..2 NR)  ...
+    block 1:  w[KB, 0..NR) ...
 
-As bfloat16, two inputs share a line: element n of line k holds w[2k, n] in its low half, w[2k+1, n] in its high half.
+That is the order in which a layer is computed, so that whatever the batch the weights are one stream of memory, read in
+one direction, and every load is aligned. As bfloat16, two panels share their lines: element n
+of a line holds a weight of the even panel in its low half, that of the odd panel for the same input in its high half.
 
 The units after the last are padded with weights and biases of 0; their sums are computed and never looked at. The 64
-bytes after each panel keep the same input of neighbouring panels out of the same cache set, where K is a power of two.
-Packing costs about one pass over the weights and is done once, when a model is loaded.
+bytes after each panel keep the same input of neighbouring panels out of the same cache set. Packing costs about one
+pass over the weights and is done once, when a model is loaded.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from numbatch.kernels.microkernel import KB, stream_count
 from numbatch.kernels.target import NR
 
 Float32Array = npt.NDArray[np.float32]
 
+_HIGH_HALF = np.uint32(0xFFFF0000)
+
 
 class PackedDense(NamedTuple):
-    """Where the weights of a dense layer are in an arena. Positions in elements of 4 bytes; strides too."""
+    """Where the weights of a dense layer are in an arena. Positions in elements of 4 bytes."""
 
     inputs: int
     units: int
     bf16: bool
     panels: int
     w_at: int
-    panel_stride: int
     bias_at: int
     end: int
 
-    @property
-    def lines(self) -> int:
-        """The lines of NR elements of a panel."""
-        return -(-self.inputs // 2) if self.bf16 else self.inputs
+
+def stream_stride(inputs: int) -> int:
+    """Return the distance of the streams of a block of so many inputs, in elements of 4 bytes."""
+    return (inputs + 1) * NR
 
 
 def layout(inputs: int, units: int, at: int, *, bf16: bool = False) -> PackedDense:
     """Return where a layer's weights go if they start at a position, a multiple of 16."""
     panels = -(-units // NR)
-    place = PackedDense(inputs, units, bf16, panels, at, 0, 0, 0)
-    stride = (place.lines + 1) * NR
-    bias_at = at + panels * stride
-    return place._replace(panel_stride=stride, bias_at=bias_at, end=bias_at + panels * NR)
+    whole, rest = divmod(inputs, KB)
+    size = whole * stream_stride(KB) + (stream_stride(rest) if rest else 0)
+    bias_at = at + stream_count(panels, bf16) * size
+    return PackedDense(inputs, units, bf16, panels, at, bias_at, bias_at + panels * NR)
 
 
 def pack(place: PackedDense, kernel: Float32Array, bias: Float32Array | None, arena: Float32Array) -> None:
@@ -63,34 +69,42 @@ def pack(place: PackedDense, kernel: Float32Array, bias: Float32Array | None, ar
     arena : ndarray of float32, one-dimensional
         From `aligned_zeros`: what is not written is 0.
     """
-    for panel, block in enumerate(_panels(place, arena)):
-        columns = kernel[:, panel * NR : (panel + 1) * NR]
+    for inputs, units, lines in _streams(place, arena):
+        weights = kernel[inputs, units]
         if place.bf16:
-            halves = np.ascontiguousarray(columns).view(np.uint32) >> 16
-            numbers = block.view(np.uint32)[:, : columns.shape[1]]
-            numbers[:] = halves[::2]
-            numbers[: len(halves) // 2] |= halves[1::2] << 16
+            halves = np.ascontiguousarray(weights).view(np.uint32)
+            even, odd = halves[:, :NR], halves[:, NR:]
+            numbers = lines.view(np.uint32)
+            numbers[:, : even.shape[1]] = even >> 16
+            numbers[:, : odd.shape[1]] |= odd & _HIGH_HALF
         else:
-            block[:, : columns.shape[1]] = columns
+            lines[:, : weights.shape[1]] = weights
     if bias is not None:
         arena[place.bias_at : place.bias_at + place.units] = bias
 
 
 def unpack(place: PackedDense, arena: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return copies of the kernel and the bias that were packed."""
-    kernel = np.empty((place.inputs, place.panels * NR), np.float32)
-    for panel, block in enumerate(_panels(place, arena)):
-        columns = kernel[:, panel * NR : (panel + 1) * NR]
+    kernel = np.empty((place.inputs, place.units), np.float32)
+    for inputs, units, lines in _streams(place, arena):
+        weights = kernel[inputs, units]
         if place.bf16:
-            numbers = block.view(np.uint32)
-            columns[::2] = (numbers << 16).view(np.float32)
-            columns[1::2] = (numbers[: place.inputs // 2] & np.uint32(0xFFFF0000)).view(np.float32)
+            numbers = lines.view(np.uint32)
+            even, odd = weights[:, :NR], weights[:, NR:]
+            even[:] = (numbers << 16).view(np.float32)[:, : even.shape[1]]
+            odd[:] = (numbers & _HIGH_HALF).view(np.float32)[:, : odd.shape[1]]
         else:
-            columns[:] = block
-    bias = arena[place.bias_at : place.bias_at + place.units].copy()
-    return np.ascontiguousarray(kernel[:, : place.units]), bias
+            weights[:] = lines[:, : weights.shape[1]]
+    return kernel, arena[place.bias_at : place.bias_at + place.units].copy()
 
 
-def _panels(place: PackedDense, arena: Float32Array) -> list[Float32Array]:
-    starts = [place.w_at + panel * place.panel_stride for panel in range(place.panels)]
-    return [arena[start : start + place.lines * NR].reshape(place.lines, NR) for start in starts]
+def _streams(place: PackedDense, arena: Float32Array) -> Iterator[tuple[slice, slice, Float32Array]]:
+    """Give the inputs, the units and the lines of each stream of each block."""
+    at = place.w_at
+    width = NR << place.bf16
+    for start in range(0, place.inputs, KB):
+        count = min(KB, place.inputs - start)
+        for stream in range(stream_count(place.panels, place.bf16)):
+            lines = arena[at : at + count * NR].reshape(count, NR)
+            yield slice(start, start + count), slice(stream * width, (stream + 1) * width), lines
+            at += stream_stride(count)

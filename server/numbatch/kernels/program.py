@@ -25,7 +25,6 @@ from numbatch.kernels.memory import (
     float_environment,
     pointer_to,
     set_float_environment,
-    shift,
 )
 from numbatch.kernels.network import header_of, run_step, step_of
 from numbatch.kernels.team import BUSY, THREADS, dismiss, offer, serve
@@ -88,12 +87,11 @@ def _run(program: Any, workspace: Any, x: Any, rows: int, outputs: Any, team: An
         exchange(team, BUSY, 0)
         return
     block = _shared_block(rows, header.block, 1)
-    scratch = shift(workspace, header.scratch_at)
     for start in range(0, rows, block):
         count = min(block, rows - start)
         for number in range(header.steps):
             step = step_of(program, number)
-            run_step(header, step, workspace, scratch, x, rows, start, count, outputs, 0, 1)
+            run_step(header, step, workspace, x, rows, start, count, outputs, 0, 1)
 
 
 run_network = compiled_once(run, _SIGNATURE, "driver of the kernels")

@@ -115,6 +115,14 @@ def from_bits(builder: Builder, x: Value) -> Value:
     return builder.bitcast(x, vector_type(lanes_of(x)))
 
 
+def prefetch(builder: Builder, pointer: Value) -> None:
+    """Ask for a line of memory to be read into the caches; any address will do."""
+    pointer = builder.bitcast(pointer, cgutils.voidptr_t)
+    signature = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    builder.call(function, [pointer, I32(0), I32(3), I32(1)])
+
+
 def low_bfloat16(builder: Builder, pairs: Value) -> Value:
     """Return the floats that the low halves of a vector's elements are, as bfloat16."""
     numbers = bits(builder, pairs)

@@ -21,7 +21,7 @@ LANES = 16
 
 _POINTER = simd.F32.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, _POINTER, simd.INTP])
-_SLOT = 320
+_SLOT = 576
 
 
 def kernels() -> list[simd.Kernel]:

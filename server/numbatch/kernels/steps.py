@@ -32,8 +32,6 @@ class Header(NamedTuple):
         The address of the packed weights.
     workspace_size : int
         The elements of the workspace that one thread needs, a multiple of 16.
-    scratch_at : int
-        Where in it weights are widened.
     weights : int
         The multiply-adds of one example.
     input_elements : int
@@ -45,7 +43,6 @@ class Header(NamedTuple):
     kernels: int
     arena: int
     workspace_size: int
-    scratch_at: int
     weights: int
     input_elements: int
 
@@ -67,7 +64,7 @@ class Step(NamedTuple):
         Where a copy of the output goes in the caller's array, for each example of the batch, or NOT_WANTED.
     activation, alpha_bits : int
         An `Activation` and the float32 bits of its parameter, for DENSE and ACTIVATION.
-    w_at, panel_stride, bias_at, panels, bf16 : int
+    w_at, bias_at, panels, bf16 : int
         The weights, as in `packing.PackedDense`, for DENSE.
     """
 
@@ -86,7 +83,6 @@ class Step(NamedTuple):
     activation: int = 0
     alpha_bits: int = 0
     w_at: int = 0
-    panel_stride: int = 0
     bias_at: int = 0
     panels: int = 0
     bf16: int = 0

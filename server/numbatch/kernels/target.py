@@ -26,6 +26,8 @@ class InstructionSet(NamedTuple):
         Vector registers.
     mr : int
         Most rows of a tile.
+    bf16_mr : int
+        Most rows of one with weights of bfloat16, which take registers to widen.
     """
 
     name: str
@@ -33,6 +35,7 @@ class InstructionSet(NamedTuple):
     lanes: int
     registers: int
     mr: int
+    bf16_mr: int
 
     @property
     def nv(self) -> int:
@@ -43,10 +46,10 @@ class InstructionSet(NamedTuple):
 # The first that the processor has. "portable" is for the others; without fused multiply-add instructions (x86-64
 # before 2013) it gives the same bits through the C library, some fifty times slower.
 INSTRUCTION_SETS = (
-    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=14),
-    InstructionSet("avx2", ("avx2", "fma"), lanes=8, registers=16, mr=6),
-    InstructionSet("neon", ("neon",), lanes=4, registers=32, mr=6),
-    InstructionSet("portable", (), lanes=4, registers=16, mr=2),
+    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=14, bf16_mr=12),
+    InstructionSet("avx2", ("avx2", "fma"), lanes=8, registers=16, mr=6, bf16_mr=2),
+    InstructionSet("neon", ("neon",), lanes=4, registers=32, mr=6, bf16_mr=2),
+    InstructionSet("portable", (), lanes=4, registers=16, mr=2, bf16_mr=1),
 )
 
 

@@ -18,8 +18,10 @@ import numba
 from numbatch.kernels.atomics import exchange, fetch_add, pause, read, wait_while, wake, yield_thread
 from numbatch.kernels.blocking import BY_ROWS, panel_shares
 from numbatch.kernels.memory import address, floats_at, shift, table_at
+from numbatch.kernels.microkernel import stream_count
 from numbatch.kernels.network import header_of, run_step, step_of
 from numbatch.kernels.steps import DENSE
+from numbatch.kernels.target import NR
 
 # Words that change: each in a cache line of its own. OPEN is the number of the offer that shares may be taken of, or 0.
 OFFERS, OPEN, INSIDE, SLEEPING, STOP, BUSY, NEXT, DONE, PARTS = range(0, 9 * 8, 8)
@@ -33,7 +35,7 @@ _SPINS = 800
 # A thread that waits for another one's share lets others run after so many turns: that one may have no processor.
 _PATIENCE = 2000
 
-_panel_shares = numba.njit(panel_shares)
+_panel_shares, _stream_count = numba.njit(panel_shares), numba.njit(stream_count)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
@@ -92,15 +94,14 @@ def _take_shares(team: Any) -> None:
     x, outputs = floats_at(team[_X]), floats_at(team[_OUTPUTS])
     header = header_of(program)
     workspace = floats_at(team[_WORKSPACE])
-    own = shift(workspace, fetch_add(team, PARTS, 1) * header.workspace_size)
-    scratch = shift(own, header.scratch_at)
     if team[_MODE] == BY_ROWS:
+        workspace = shift(workspace, fetch_add(team, PARTS, 1) * header.workspace_size)
         start = fetch_add(team, NEXT, 1) * block
         while start < rows:
             count = min(block, rows - start)
             for number in range(header.steps):
                 step = step_of(program, number)
-                run_step(header, step, own, scratch, x, rows, start, count, outputs, 0, 1)
+                run_step(header, step, workspace, x, rows, start, count, outputs, 0, 1)
             start = fetch_add(team, NEXT, 1) * block
         return
     before = 0
@@ -109,13 +110,15 @@ def _take_shares(team: Any) -> None:
         step = step_of(program, number)
         shares = 1
         if step.kind == DENSE:
-            shares = _panel_shares(step.panels, step.source_width, rows * step.source_rows, team[_SHARERS])
+            weights = step.panels * NR * step.source_width
+            streams = _stream_count(step.panels, step.bf16)
+            shares = _panel_shares(streams, weights, rows * step.source_rows, team[_SHARERS])
         if share < before + shares:
             turns = 0
             while read(team, DONE) < before:
                 turns = _wait(turns)
         while share < before + shares:
-            run_step(header, step, workspace, scratch, x, rows, 0, rows, outputs, share - before, shares)
+            run_step(header, step, workspace, x, rows, 0, rows, outputs, share - before, shares)
             fetch_add(team, DONE, 1)
             share = fetch_add(team, NEXT, 1)
         before += shares
