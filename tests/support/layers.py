@@ -5,12 +5,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numbatch.kernels.activations import Activation
+from numbatch.kernels.activations import Activation, to_bits
 from numbatch.kernels.blocking import row_stride
 from numbatch.kernels.packing import aligned_zeros, layout, pack
-from numbatch.kernels.program import ACTIVATION, DENSE, NOT_WANTED, RESHAPE, SOFTMAX, Step, run_network
+from numbatch.kernels.program import (
+    ACTIVATION,
+    DENSE,
+    LOG_SOFTMAX,
+    NOT_WANTED,
+    RESHAPE,
+    SOFTMAX,
+    Step,
+    run_network,
+)
 
 Float32Array = npt.NDArray[np.float32]
+
+ROW_KINDS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}
 
 _GUARD = 64
 
@@ -21,7 +32,13 @@ def bits(array: npt.ArrayLike) -> npt.NDArray[np.uint32]:
 
 
 def run_dense(
-    x: Float32Array, kernel: Float32Array, bias: Float32Array, activation: str = "linear", *, block: int = 24
+    x: Float32Array,
+    kernel: Float32Array,
+    bias: Float32Array,
+    activation: str = "linear",
+    *,
+    alpha: float = 0.0,
+    block: int = 24,
 ) -> Float32Array:
     """activation(x W + b) through the kernels, every place that must not be read or left alone filled with NaN."""
     inputs, units = kernel.shape
@@ -31,23 +48,26 @@ def run_dense(
     x_stride, z_stride = row_stride(inputs), row_stride(units)
     z_at = block * x_stride
     source = Step(RESHAPE, 0, 1, inputs, x_stride, 0, 1, inputs, x_stride)
-    softmax = activation == "softmax"
-    code = Activation.LINEAR if softmax else Activation[activation.upper()]
+    kind = ROW_KINDS.get(activation)
+    code = Activation[activation.upper()] if kind is None else Activation.LINEAR
     weights = (place.w_at, place.panel_stride, place.bias_at, place.panels)
-    steps = [source, Step(DENSE, 0, 1, inputs, x_stride, z_at, 1, units, z_stride, code, *weights)]
-    if softmax:
-        steps.append(Step(SOFTMAX, z_at, 1, units, z_stride, z_at, 1, units, z_stride))
+    steps = [
+        source,
+        Step(DENSE, 0, 1, inputs, x_stride, z_at, 1, units, z_stride, code, *weights, alpha_bits=to_bits(alpha)),
+    ]
+    if kind is not None:
+        steps.append(Step(kind, z_at, 1, units, z_stride, z_at, 1, units, z_stride))
     return _run(steps, arena, block * (x_stride + z_stride), x, block, units)
 
 
-def run_activation(x: Float32Array, activation: str) -> Float32Array:
-    """An activation, or softmax, alone."""
+def run_activation(x: Float32Array, activation: str, alpha: float = 0.0) -> Float32Array:
+    """An activation of elements or of rows, alone."""
     width, block = x.shape[1], 4
     stride = row_stride(width)
     source = Step(RESHAPE, 0, 1, width, stride, 0, 1, width, stride)
-    kind = SOFTMAX if activation == "softmax" else ACTIVATION
-    code = 0 if activation == "softmax" else Activation[activation.upper()]
-    step = Step(kind, 0, 1, width, stride, block * stride, 1, width, stride, code)
+    kind = ROW_KINDS.get(activation, ACTIVATION)
+    code = 0 if activation in ROW_KINDS else Activation[activation.upper()]
+    step = Step(kind, 0, 1, width, stride, block * stride, 1, width, stride, code, alpha_bits=to_bits(alpha))
     return _run([source, step], aligned_zeros(16), 2 * block * stride, x, block, width)
 
 

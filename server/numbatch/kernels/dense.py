@@ -33,6 +33,7 @@ def dense(
     z_stride: int,
     floor: float,
     activation: int,
+    alpha: float,
 ) -> None:
     """Compute activation(x W + b) for `rows` rows; the operands are those of `microkernel`.
 
@@ -74,5 +75,5 @@ def dense(
                 if last and activation > _RELU:
                     # The tile is in the L1 cache still.
                     for i in range(height):
-                        activate(activation, z, at + i * z_stride, z, at + i * z_stride, width * _NV)
+                        activate(activation, z, at + i * z_stride, z, at + i * z_stride, width * _NV, alpha)
             panel += width

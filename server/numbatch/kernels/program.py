@@ -14,14 +14,14 @@ import numba
 import numpy as np
 from numba.core import types
 
-from numbatch.kernels.activations import FLOORS, Activation, activate
+from numbatch.kernels.activations import FLOORS, Activation, activate, from_bits
 from numbatch.kernels.cache import compiled_once
 from numbatch.kernels.dense import dense
 from numbatch.kernels.memory import copy_bytes, set_float_environment
-from numbatch.kernels.softmax import softmax_row
+from numbatch.kernels.softmax import log_softmax_row, softmax_row
 from numbatch.kernels.target import TARGET
 
-DENSE, ACTIVATION, SOFTMAX, RESHAPE = range(4)
+DENSE, ACTIVATION, SOFTMAX, RESHAPE, LOG_SOFTMAX = range(5)
 
 
 class Step(NamedTuple):
@@ -30,15 +30,17 @@ class Step(NamedTuple):
     Attributes
     ----------
     kind : int
-        DENSE, ACTIVATION, SOFTMAX or RESHAPE.
+        DENSE, ACTIVATION, SOFTMAX, RESHAPE or LOG_SOFTMAX.
     source_at, source_rows, source_width, source_stride : int
         The input: its place, the rows of an example, the elements of a row, the distance of rows.
     target_at, target_rows, target_width, target_stride : int
-        The output. For SOFTMAX and ACTIVATION it may be the input itself.
+        The output. For ACTIVATION, SOFTMAX and LOG_SOFTMAX it may be the input itself.
     activation : int
         An `Activation`, for DENSE and ACTIVATION.
     w_at, panel_stride, bias_at, panels : int
         The weights, as in `packing.PackedDense`, for DENSE.
+    alpha_bits : int
+        The bits of the activation's alpha, a float32.
     """
 
     kind: int
@@ -55,6 +57,7 @@ class Step(NamedTuple):
     panel_stride: int = 0
     bias_at: int = 0
     panels: int = 0
+    alpha_bits: int = 0
 
 
 _FIELDS = len(Step._fields)
@@ -128,6 +131,7 @@ def run(steps: Any, arena: Any, workspace: Any, x: Any, rows: int, block: int, w
                     step.target_stride,
                     floor,
                     step.activation,
+                    from_bits(step.alpha_bits),
                 )
             elif step.kind == ACTIVATION:
                 vectors = (step.source_width + _LANES - 1) // _LANES
@@ -136,7 +140,7 @@ def run(steps: Any, arena: Any, workspace: Any, x: Any, rows: int, block: int, w
                         step.source_at + row * step.source_stride,
                         step.target_at + row * step.target_stride,
                     )
-                    activate(step.activation, workspace, source, workspace, target, vectors)
+                    activate(step.activation, workspace, source, workspace, target, vectors, from_bits(step.alpha_bits))
             elif step.kind == SOFTMAX:
                 for row in range(count * step.source_rows):
                     source, target = (
@@ -144,6 +148,13 @@ def run(steps: Any, arena: Any, workspace: Any, x: Any, rows: int, block: int, w
                         step.target_at + row * step.target_stride,
                     )
                     softmax_row(workspace, source, workspace, target, step.source_width)
+            elif step.kind == LOG_SOFTMAX:
+                for row in range(count * step.source_rows):
+                    source, target = (
+                        step.source_at + row * step.source_stride,
+                        step.target_at + row * step.target_stride,
+                    )
+                    log_softmax_row(workspace, source, workspace, target, step.source_width)
             elif step.kind == RESHAPE:
                 _reshape(step, count, workspace)
             if wanted[number] != NOT_WANTED:
@@ -168,6 +179,7 @@ def _step(fields: Any) -> Step:
         fields[11],
         fields[12],
         fields[13],
+        fields[14],
     )
 
 
