@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 from numbatch.engine.graph import Graph, Node
 from numbatch.engine.specs import ArraySpec
-from numbatch.kernels.activations import Activation
+from numbatch.kernels.activations import Activation, to_bits
 from numbatch.kernels.blocking import row_block, row_stride
 from numbatch.kernels.packing import PackedDense, layout
-from numbatch.kernels.program import ACTIVATION, DENSE, RESHAPE, SOFTMAX, Step
+from numbatch.kernels.program import ACTIVATION, DENSE, LOG_SOFTMAX, RESHAPE, SOFTMAX, Step
+
+# The activations that work on rows are steps of their own.
+_ROW_KINDS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}
 
 
 class Plan(NamedTuple):
@@ -106,20 +109,22 @@ def _steps(node: Node, source: _Buffer, target: _Buffer, place: PackedDense | No
     """Return the steps of one layer; the last one makes its output."""
     if node.kind == "flatten":
         return [_step(RESHAPE, source, target, block)]
+    name, alpha = node.activation
+    kind = _ROW_KINDS.get(name, ACTIVATION)
     if place is not None:
-        softmax = node.activation == "softmax"
-        activation = Activation.LINEAR if softmax else Activation[node.activation.upper()]
         step = _step(DENSE, source, target, block)._replace(
-            activation=activation,
+            activation=Activation.LINEAR if name in _ROW_KINDS else Activation[name.upper()],
             w_at=place.w_at,
             panel_stride=place.panel_stride,
             bias_at=place.bias_at,
             panels=place.panels,
+            alpha_bits=to_bits(alpha),
         )
-        return [step, _step(SOFTMAX, target, target, block)] if softmax else [step]
-    if node.activation == "softmax":
-        return [_step(SOFTMAX, source, target, block)]
-    return [_step(ACTIVATION, source, target, block)._replace(activation=Activation[node.activation.upper()])]
+        return [step, _step(kind, target, target, block)] if name in _ROW_KINDS else [step]
+    step = _step(kind, source, target, block)
+    if kind == ACTIVATION:
+        step = step._replace(activation=Activation[name.upper()], alpha_bits=to_bits(alpha))
+    return [step]
 
 
 def _step(kind: int, source: _Buffer, target: _Buffer, block: int) -> Step:
