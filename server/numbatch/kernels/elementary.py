@@ -12,8 +12,10 @@ exp(x), by the reduction of Cody and Waite (1980), x = b ln 2 + r with b whole a
 log1p(x), by the same idea backwards: 1 + x = 2^k (1 + f) with k whole and -1/4 <= f < 1/2::
 
     f = fma(2^-k, x, 2^-k - 1)                rounded once: x itself where k is 0
-    l = f + f^2 T(f)                          T of degree 9 by the exchange algorithm of Remez; relative error 2^-30
+    l = f + f^2 T(f)                          T of degree 9, with the least relative error: 2^-30
     log1p(x) = k ln2_hi + (k ln2_lo + l)
+
+scripts/coefficients.py computes what is no Taylor series.
 """
 
 from math import factorial
@@ -42,7 +44,7 @@ EXP_TERMS = tuple(1.0 / factorial(n) for n in range(7, 1, -1))
 # Coefficients of f^9 ... f^0.
 LOG_TERMS = (
     0.03731934,
-    -0.09126829,
+    -0.091268286,
     0.11755426,
     -0.12750039,
     0.14272042,

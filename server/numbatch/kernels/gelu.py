@@ -1,19 +1,19 @@
 """GELU, x P(X <= x) of a standard normal X, and its approximation by tanh.
 
-Below zero both fall like exp(-x^2 / 2) or faster. The exponent reaches 100, so that its rounding alone would cost 50
-units in the last place: it is computed as the sum of two float32, the second being what the first leaves, by fused
+Below zero both fall like exp(-x^2 / 2) or faster. The exponent reaches 100, so that its rounding alone would cost tens
+of units in the last place: it is computed as the sum of two float32, the second being what the first leaves, by fused
 multiply-adds (Dekker, 1971; Muller and others, Handbook of Floating-Point Arithmetic, 2018, chapter 4).
 
 gelu_erf(x) = x - t for x > 0 and -t for others, with a = |x| and t = a P(X > a)::
 
-    s = a / (a + 3)                           with one step of refinement, e = fma(-s, a, fma(-3, s, a)) being its fault
-    P(X > a) = exp(-a^2 / 2) F(s) / (a + 3)   F of degree 10 by the exchange algorithm of Remez; relative error 2^-29.8
+    s = a / (a + 3)                           refined once by its residual a - s (a + 3) = fma(-s, a, fma(-3, s, a))
+    P(X > a) = exp(-a^2 / 2) F(s) / (a + 3)   F of degree 10 around c, of relative error 2^-29: scripts/coefficients.py
     t = s F(s) exp(-a^2 / 2)
 
-A variable of this kind and a factor that makes the function nearly level: Shepherd and Laframboise (1981).
+A variable of this kind, and a factor that makes the function nearly level: Shepherd and Laframboise (1981).
 
-gelu_tanh(x) = x / (1 + exp(-w)) with w = 2 sqrt(2 / pi) (x + 0.044715 x^3), since (1 + tanh(w / 2)) / 2 is the sigmoid
-of w; as in SiLU, E = exp(-|w|).
+gelu_tanh(x) = x / (1 + E), or x E / (1 + E) for x < 0, with E = exp(-|w|) and w = 2 sqrt(2 / pi) (x + 0.044715 x^3),
+since (1 + tanh(w / 2)) / 2 is the sigmoid of w.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ from numbatch.kernels.piecewise import is_negative
 ERF_LEAST = 14.5
 TANH_LEAST = 11.0
 
-# F around a point whose first two coefficients are float32 but for 2^-27 of the second's last place; v^10 ... v^0.
+# c, and the coefficients of (s - c)^10 ... (s - c)^0; c is such that the last two are very nearly float32 numbers.
 TAIL_CENTRE = 0.4490966796875
 TAIL_TERMS = (
     0.057047572,
@@ -54,8 +54,8 @@ def emit_gelu_erf(builder: Any, x: Any) -> Any:
     a = simd.ceil_at(builder, simd.fabs(builder, x), simd.constant(ERF_LEAST, lanes))
     reciprocal = builder.fdiv(simd.constant(1.0, lanes), builder.fsub(a, minus_three))
     s = builder.fmul(a, reciprocal)
-    fault = simd.fma(builder, builder.fneg(s), a, simd.fma(builder, minus_three, s, a))
-    s = simd.fma(builder, fault, reciprocal, s)
+    residual = simd.fma(builder, builder.fneg(s), a, simd.fma(builder, minus_three, s, a))
+    s = simd.fma(builder, residual, reciprocal, s)
     square, rest = _product(builder, a, a)
     exp = emit_split_exp(builder, builder.fmul(square, minus_half), builder.fmul(rest, minus_half))
     f = simd.horner(builder, TAIL_TERMS, builder.fsub(s, simd.constant(TAIL_CENTRE, lanes)))
