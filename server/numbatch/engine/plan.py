@@ -111,20 +111,18 @@ def _steps(node: Node, source: _Buffer, target: _Buffer, place: PackedDense | No
         return [_step(RESHAPE, source, target, block)]
     name, alpha = node.activation
     kind = _ROW_KINDS.get(name, ACTIVATION)
-    if place is not None:
-        step = _step(DENSE, source, target, block)._replace(
-            activation=Activation.LINEAR if name in _ROW_KINDS else Activation[name.upper()],
-            w_at=place.w_at,
-            panel_stride=place.panel_stride,
-            bias_at=place.bias_at,
-            panels=place.panels,
-            alpha_bits=to_bits(alpha),
-        )
-        return [step, _step(kind, target, target, block)] if name in _ROW_KINDS else [step]
-    step = _step(kind, source, target, block)
-    if kind == ACTIVATION:
-        step = step._replace(activation=Activation[name.upper()], alpha_bits=to_bits(alpha))
-    return [step]
+    code = Activation[name.upper()] if kind == ACTIVATION else Activation.LINEAR
+    if place is None:
+        return [_step(kind, source, target, block)._replace(activation=code, alpha_bits=to_bits(alpha))]
+    step = _step(DENSE, source, target, block)._replace(
+        activation=code,
+        w_at=place.w_at,
+        panel_stride=place.panel_stride,
+        bias_at=place.bias_at,
+        panels=place.panels,
+        alpha_bits=to_bits(alpha),
+    )
+    return [step] if kind == ACTIVATION else [step, _step(kind, target, target, block)]
 
 
 def _step(kind: int, source: _Buffer, target: _Buffer, block: int) -> Step:

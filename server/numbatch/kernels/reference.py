@@ -11,7 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from numbatch.kernels.reference_activations import FUNCTIONS, exp, fma, log1p
+from numbatch.kernels.reference_activations import FUNCTIONS
+from numbatch.kernels.reference_elementary import exp, fma, log1p
 
 Float32Array = npt.NDArray[np.float32]
 
