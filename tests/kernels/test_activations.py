@@ -9,6 +9,7 @@ from numbatch.kernels import activations, reference
 from numbatch.kernels.activations import Activation
 from support.exact import ALPHAS, exact, ulps
 from support.layers import bits, run_activation
+from support.worst_inputs import WORST_INPUTS
 
 INFINITY, NAN = np.inf, np.nan
 NAMES = [activation.name.lower() for activation in Activation]
@@ -43,7 +44,7 @@ def error(name: str, x: Any) -> float:
 
 
 def test_the_table_names_every_activation() -> None:
-    assert set(documented()) == set(NAMES)
+    assert set(documented()) == set(NAMES) == set(WORST_INPUTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,6 +78,13 @@ def test_elu_and_leaky_relu_of_infinity_are_products_with_alpha() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_error_is_larger_than_documented(name: str) -> None:
     assert error(name, few()) <= float(documented()[name][5])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documented_error_is_that_of_the_worst_input(name: str) -> None:
+    worst = np.array(WORST_INPUTS[name], np.uint32).view(np.float32)
+    most = float(documented()[name][5])
+    assert most - 0.01 <= error(name, worst) <= most
 
 
 @pytest.mark.parametrize("name", NAMES)
