@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 
 from numbatch.engine import load_model, validate_model
-from numbatch.v1.model_pb2 import Model
+from numbatch.v1.model_pb2 import ACTIVATION_FUNCTION_ELU, ACTIVATION_FUNCTION_LEAKY_RELU, Activation, Model
 from numbatch.wire.models import array_of
 from support.command import numbatch
 
@@ -105,6 +105,15 @@ def test_text_is_for_people(tmp_path: Path) -> None:
     assert validate_model(tmp_path / "m" / "1").parameter_count == 20
 
 
+def test_an_activation_may_have_a_parameter(tmp_path: Path) -> None:
+    layers = ["--dense", "4:elu:0.5", "--activation", "leaky_relu:0.25", "--activation", "elu"]
+    numbatch("model", "new", tmp_path / "m", "--input", "4", *layers, "--text")
+    model = text_format.Parse((tmp_path / "m" / "1" / "model.txtpb").read_text(), Model())
+    assert model.layers[0].dense.activation == Activation(function=ACTIVATION_FUNCTION_ELU, alpha=0.5)
+    assert model.layers[1].activation == Activation(function=ACTIVATION_FUNCTION_LEAKY_RELU, alpha=0.25)
+    assert model.layers[2].activation == Activation(function=ACTIVATION_FUNCTION_ELU)
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -113,7 +122,14 @@ def test_text_is_for_people(tmp_path: Path) -> None:
         (["--input", "0", "--dense", "3"], "got '0', expected the length of each axis, such as 10 or 28x28"),
         (["--input", "2x", "--dense", "3"], "got '2x', expected the length of each axis"),
         (["--input", "²", "--dense", "3"], "got '²', expected the length of each axis"),
-        (["--input", "10", "--dense", "0"], "got '0', expected UNITS or UNITS:ACTIVATION such as 3:sigmoid"),
+        (["--input", "10", "--dense", "0"], "got '0', expected UNITS, or UNITS:ACTIVATION such as 3:sigmoid"),
+        (["--input", "10", "--dense", "3:"], "got '3:', expected UNITS, or UNITS:ACTIVATION"),
+        (
+            ["--input", "10", "--dense", "3:elu:x"],
+            "got 'elu:x', expected ACTIVATION or ACTIVATION:ALPHA such as elu:0.5",
+        ),
+        (["--input", "10", "--dense", "3:relu:1"], "relu has no alpha: got 1.0, expected none"),
+        (["--input", "10", "--activation", "elu:nan"], "alpha: got nan, expected a finite number"),
         (["--input", "10", "--dense", "65537"], "with 1 to 65536 units"),
         (["--input", "10", "--dense", "3:sigmod"], "no such activation: got 'sigmod', expected linear, sigmoid"),
         (["--input", "10", "--activation", "sigmod"], "Invalid value for '--activation'"),

@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from numbatch.engine import load_model, read_model, validate_model
 from numbatch.v1.model_pb2 import (
-    ACTIVATION_FUNCTION_GELU_ERF,
+    ACTIVATION_FUNCTION_ELU,
+    Activation,
     Add,
     InputSpec,
     Layer,
@@ -85,9 +86,9 @@ CASES: dict[str, tuple[Callable[[Model], object], Reason, str]] = {
         "got add",
     ),
     "an activation that comes later": (
-        lambda m: setattr(m.layers[0].dense.activation, "function", ACTIVATION_FUNCTION_GELU_ERF),
+        lambda m: setattr(m.layers[0].dense.activation, "function", 99),
         Reason.ACTIVATION_UNSUPPORTED,
-        "model.layers[0].dense.activation.function: not served yet: got gelu_erf",
+        "model.layers[0].dense.activation.function: not known: got activation 99, expected linear, sigmoid",
     ),
     "an activation not given": (
         lambda m: m.layers[1].dense.activation.SetInParent(),
@@ -97,7 +98,12 @@ CASES: dict[str, tuple[Callable[[Model], object], Reason, str]] = {
     "a parameter that a relu does not have": (
         lambda m: setattr(m.layers[0].dense.activation, "alpha", 0.5),
         Reason.MODEL_INVALID,
-        "relu has no alpha: got 0.5",
+        "model.layers[0].dense.activation.alpha: relu has no alpha: got 0.5",
+    ),
+    "a parameter that is no number": (
+        lambda m: m.layers.append(Layer(activation=Activation(function=ACTIVATION_FUNCTION_ELU, alpha=float("inf")))),
+        Reason.MODEL_INVALID,
+        "model.layers[2].activation.alpha: got inf, expected a finite number",
     ),
     "another arithmetic": (
         lambda m: setattr(m, "numeric_contract", "i8-1"),

@@ -8,10 +8,13 @@ import pytest
 
 from numbatch.engine import load_model
 from numbatch.kernels import reference
-from numbatch.v1.model_pb2 import Model
+from numbatch.v1.model_pb2 import ACTIVATION_FUNCTION_LINEAR, ActivationFunction, Model
 from numbatch.wire.errors import InvalidArgumentError, MessageTooLargeError
 from numbatch.wire.models import activation, array_of, dense, flatten, sequential, softmax
+from numbatch.wire.names import DEFAULT_ALPHAS, activation_name
 from numbatch.wire.reasons import Reason
+
+FUNCTIONS = [activation_name(number) for number in ActivationFunction.values() if number]
 
 
 def digits_like() -> Model:
@@ -21,8 +24,7 @@ def digits_like() -> Model:
 def by_hand(model: Model, x: Any) -> dict[str, Any]:
     outputs = {}
     for layer in model.layers:
-        function = ["", "linear", "sigmoid", "tanh", "relu"] + [""] * 14 + ["softmax"]
-        name = function[layer.dense.activation.function] or "linear"
+        name = activation_name(layer.dense.activation.function or ACTIVATION_FUNCTION_LINEAR)
         x = reference.dense(x, array_of(layer.dense.kernel), array_of(layer.dense.bias), name)
         outputs[layer.name] = x
     return outputs
@@ -68,11 +70,25 @@ def test_dense_works_on_the_last_axis_and_flatten_joins_the_axes() -> None:
     np.testing.assert_array_equal(got["dense_2"], last)
 
 
-@pytest.mark.parametrize("function", ["linear", "relu", "sigmoid", "tanh", "softmax"])
-def test_an_activation_is_a_layer_too(function: str) -> None:
-    x = batch(5)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_activation_is_a_layer_too_and_may_follow_a_dense_one(function: str) -> None:
+    x, alpha = batch(5), DEFAULT_ALPHAS.get(function, 0.0)
     got = load_model(sequential("alone", [10], [activation(function)])).infer(x)
-    np.testing.assert_array_equal(got, reference.activate(x, function))
+    np.testing.assert_array_equal(got, reference.activate(x, function, alpha))
+    message = sequential("fused", [10], [dense(7, function)], seed=2)
+    expected = reference.dense(x, array_of(message.layers[0].dense.kernel), None, function, alpha)
+    np.testing.assert_array_equal(load_model(message).infer(x), expected)
+
+
+@pytest.mark.parametrize("function", DEFAULT_ALPHAS)
+def test_alpha_is_that_of_the_layer(function: str) -> None:
+    x = batch(5)
+    layers = [activation(function, alpha=-0.7), dense(7, function, alpha=0.3), activation(function)]
+    message = sequential("alphas", [10], layers, seed=2)
+    z = reference.activate(x, function, -0.7)
+    z = reference.dense(z, array_of(message.layers[1].dense.kernel), None, function, 0.3)
+    z = reference.activate(z, function, DEFAULT_ALPHAS[function])
+    np.testing.assert_array_equal(load_model(message).infer(x), z)
 
 
 def test_a_softmax_layer_equals_a_softmax_activation() -> None:

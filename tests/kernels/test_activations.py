@@ -1,86 +1,96 @@
-"""The activations against the oracle, bit for bit, and against mathematics, in units in the last place."""
+"""The activations of elements against the oracle, bit for bit, and against mathematics, in units in the last place."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from numbatch.kernels import reference
+from numbatch.kernels import activations, reference
+from numbatch.kernels.activations import Activation
+from support.exact import ALPHAS, exact, ulps
 from support.layers import bits, run_activation
+from support.worst_inputs import WORST_INPUTS
 
 INFINITY, NAN = np.inf, np.nan
+NAMES = [activation.name.lower() for activation in Activation]
+
+
+def documented() -> dict[str, list[str]]:
+    """The rows of the table in the docstring of `activations`."""
+    assert activations.__doc__
+    rows = (line.split() for line in activations.__doc__.splitlines())
+    return {row[0]: row[1:] for row in rows if row and row[0] in NAMES}
 
 
 def sample() -> Any:
-    """Numbers of every magnitude and both signs, denormals among them: one in 4 001 of all float32."""
-    patterns = np.arange(0, 2**32, 4001, dtype=np.uint64).astype(np.uint32)
-    numbers = patterns.view(np.float32)
-    return numbers[np.isfinite(numbers)].reshape(1, -1)
+    """One in 4 001 of all float32: every magnitude, both signs, denormals, NaN."""
+    return np.arange(0, 2**32, 4001, dtype=np.uint64).astype(np.uint32).view(np.float32).reshape(1, -1)
 
 
-def ulps(got: Any, exact: Any) -> Any:
-    """The distance of float32 results from exact ones, in units in the last place of the exact ones."""
-    unit = np.spacing(np.maximum(np.abs(exact), np.finfo(np.float32).tiny).astype(np.float32)).astype(np.float64)
-    return np.abs(got.astype(np.float64) - exact) / unit
+def few() -> Any:
+    """Three numbers of each sign and exponent, denormals among them, and some hundreds where functions bend."""
+    rng = np.random.default_rng(0)
+    exponents, mantissas = np.arange(255), [0, int(rng.integers(2**23)), 2**23 - 1]
+    patterns = [sign | e << 23 | m for sign in (0, 1 << 31) for e in exponents.tolist() for m in mantissas]
+    bend = [rng.uniform(-most, most, 300) for most in (1, 6, 20, 110)]
+    return np.concatenate([np.array(patterns, np.uint32).view(np.float32), *bend]).astype(np.float32)
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu", "sigmoid", "tanh"])
-def test_an_activation_gives_the_bits_of_the_reference(activation: Any) -> None:
-    x = sample()
-    np.testing.assert_array_equal(bits(run_activation(x, activation)), bits(reference.activate(x, activation)))
+def error(name: str, x: Any) -> float:
+    """The largest error at these numbers."""
+    alpha = ALPHAS.get(name, 0.0)
+    got = run_activation(x.reshape(1, -1), name, alpha)[0]
+    return max(ulps(float(y), exact(name, float(value), alpha)) for value, y in zip(x, got, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("activation", "exact", "most"),
-    [
-        ("sigmoid", lambda x: 1 / (1 + np.exp(-x)), 2.25),
-        ("tanh", np.tanh, 2.5),
-    ],
-)
-def test_an_activation_is_accurate_to_some_ulp(activation: Any, exact: Any, most: Any) -> None:
-    x = np.concatenate([sample(), np.linspace(-110, 110, 400_001, dtype=np.float32)[None]], axis=1)
-    with np.errstate(over="ignore", under="ignore"):
-        expected = exact(x.astype(np.float64))
-    assert ulps(run_activation(x, activation), expected).max() < most
+def test_the_table_names_every_activation() -> None:
+    assert set(documented()) == set(NAMES) == set(WORST_INPUTS)
 
 
-@pytest.mark.parametrize(
-    ("activation", "values"),
-    [
-        # of          NaN  inf       -inf       0     -0    least denormal
-        ("linear", [NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-45]),
-        ("relu", [NAN, INFINITY, 0.0, 0.0, 0.0, 1e-45]),
-        ("sigmoid", [NAN, 1.0, 0.0, 0.5, 0.5, 0.5]),
-        ("tanh", [NAN, 1.0, -1.0, 0.0, -0.0, 1e-45]),
-    ],
-)
-def test_special_values(activation: Any, values: Any) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_an_activation_gives_the_bits_of_the_reference(name: str) -> None:
+    x = np.concatenate([sample(), np.linspace(-20, 20, 100_001, dtype=np.float32).reshape(1, -1)], axis=1)
+    alpha = ALPHAS.get(name, 0.0)
+    np.testing.assert_array_equal(bits(run_activation(x, name, alpha)), bits(reference.activate(x, name, alpha)))
+
+
+@pytest.mark.parametrize("name", ALPHAS)
+@pytest.mark.parametrize("alpha", [0.0, -0.0, 0.3, 1.5, -2.0, 1e-42, 3e38])
+def test_any_alpha_gives_the_bits_of_the_reference(name: str, alpha: float) -> None:
+    x = sample()[:, ::10]
+    np.testing.assert_array_equal(bits(run_activation(x, name, alpha)), bits(reference.activate(x, name, alpha)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_special_values_are_the_documented_ones(name: str) -> None:
     x = np.array([[NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-45]], np.float32)
-    np.testing.assert_array_equal(bits(run_activation(x, activation)), bits(np.array([values], np.float32)))
+    expected = np.array([[NAN, *documented()[name][:5]]], np.float32)
+    np.testing.assert_array_equal(bits(run_activation(x, name, ALPHAS.get(name, 0.0))), bits(expected))
 
 
-@pytest.mark.parametrize("width", [1, 2, 15, 16, 17, 31, 32, 33, 64, 100, 1000])
-def test_softmax_gives_the_bits_of_the_reference_at_any_width(width: Any) -> None:
-    x = np.random.default_rng(width).normal(0, 5, (9, width)).astype(np.float32)
-    np.testing.assert_array_equal(bits(run_activation(x, "softmax")), bits(reference.activate(x, "softmax")))
+def test_elu_and_leaky_relu_of_infinity_are_products_with_alpha() -> None:
+    x = np.array([[-INFINITY]], np.float32)
+    assert run_activation(x, "elu", -3.0) == 3
+    assert run_activation(x, "leaky_relu", -3.0) == INFINITY
+    np.testing.assert_array_equal(bits(run_activation(x, "leaky_relu", 0.0)), bits([[NAN]]))
 
 
-def test_softmax_is_accurate_and_sums_to_one() -> None:
-    x = np.random.default_rng(0).normal(0, 8, (50, 100)).astype(np.float32)
-    # The difference is rounded to float32 once; exp magnifies that by its size, which is no fault of what follows.
-    exact = np.exp((x - x.max(axis=1, keepdims=True)).astype(np.float64))
-    exact /= exact.sum(axis=1, keepdims=True)
-    got = run_activation(x, "softmax")
-    assert ulps(got, exact).max() < 8
-    np.testing.assert_allclose(got.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_error_is_larger_than_documented(name: str) -> None:
+    assert error(name, few()) <= float(documented()[name][5])
 
 
-def test_softmax_of_large_numbers_does_not_overflow() -> None:
-    x = np.array([[1e30, 1e30, -1e30]], np.float32)
-    assert run_activation(x, "softmax").tolist() == [[0.5, 0.5, 0.0]]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documented_error_is_that_of_the_worst_input(name: str) -> None:
+    worst = np.array(WORST_INPUTS[name], np.uint32).view(np.float32)
+    most = float(documented()[name][5])
+    assert most - 0.01 <= error(name, worst) <= most
 
 
-@pytest.mark.parametrize("row", [[NAN, 1.0], [1.0, NAN], [INFINITY, 1.0], [-INFINITY, -INFINITY]])
-def test_softmax_of_a_row_without_a_largest_finite_number_is_nan(row: Any) -> None:
-    x = np.array([row, [0.0, 0.0]], np.float32)
-    np.testing.assert_array_equal(run_activation(x, "softmax"), [[NAN, NAN], [0.5, 0.5]])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_place_of_an_element_does_not_matter(name: str) -> None:
+    x = np.linspace(-9, 9, 64, dtype=np.float32)
+    shifts = np.stack([np.roll(x, shift) for shift in range(64)])
+    got = run_activation(shifts, name, 0.7)
+    for shift in range(64):
+        np.testing.assert_array_equal(bits(np.roll(got[shift], -shift)), bits(got[0]))

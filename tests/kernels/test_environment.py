@@ -13,13 +13,14 @@ import pytest
 from numbatch.kernels import reference
 from numbatch.kernels.memory import float_environment, set_float_environment
 from numbatch.kernels.target import INSTRUCTION_SETS, TARGET, effective_features, select
-from support.layers import bits, run_dense
+from support.layers import bits, run_activation, run_dense
 
 # Runs in a process of its own, with the instruction set that the environment asks for.
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from support.layers import run_dense
+from support.layers import ROW_KINDS, run_activation, run_dense
+from numbatch.kernels.activations import Activation
 from numbatch.kernels.target import TARGET
 rng = np.random.default_rng(7)
 digest = hashlib.sha256()
@@ -29,6 +30,11 @@ for rows, inputs, units, activation in [
 ]:
     x, w, b = (rng.standard_normal(shape).astype(np.float32) for shape in [(rows, inputs), (inputs, units), units])
     digest.update(run_dense(x, w, b, activation).tobytes())
+every_magnitude = np.arange(0, 2**32, 2**19 + 1, dtype=np.uint64).astype(np.uint32).view(np.float32)[None]
+x = np.concatenate([every_magnitude, rng.normal(0, 5, (1, 8000)).astype(np.float32)], axis=1)
+for activation in [*(code.name.lower() for code in Activation), *ROW_KINDS]:
+    digest.update(run_activation(x, activation, 0.3).tobytes())
+    digest.update(run_activation(x[0, -1003:].reshape(17, 59), activation, 0.3).tobytes())
 print(TARGET.name, digest.hexdigest())
 """
 
@@ -106,3 +112,16 @@ def test_the_digest_of_the_contract_is_the_committed_one() -> None:
         )
         digest.update(run_dense(x, kernel, bias, activation).tobytes())
     assert digest.hexdigest() == "6150b77e360f6101cb0600b57c41b5a27640a9ae67690dfaeff0a7090014d216"
+
+
+def test_the_digest_of_the_later_activations_is_the_committed_one() -> None:
+    """As above, over two thousand numbers between -16 and 16 and some far from there."""
+    x = np.arange(-1024, 1024, dtype=np.float32).reshape(32, 64) / np.float32(64)
+    digest = hashlib.sha256()
+    for activation in (
+        *("relu6", "leaky_relu", "elu", "selu", "gelu_erf", "gelu_tanh", "silu", "softplus", "softsign"),
+        *("hard_sigmoid", "hard_silu", "mish", "exponential", "log_sigmoid", "log_softmax"),
+    ):
+        for scale in (1, 3, 2.0**-70, 2.0**-149, 2.0**60):
+            digest.update(run_activation(x * np.float32(scale), activation, 0.3).tobytes())
+    assert digest.hexdigest() == "d423c62748914c781348ca801def4db8c51d635f8e2f15f36385cc5a3684682c"

@@ -5,16 +5,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numbatch.kernels.activations import Activation
+from numbatch.kernels.activations import Activation, to_bits
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.blocking import row_stride
 from numbatch.kernels.library import kernel_table
 from numbatch.kernels.packing import layout, pack
 from numbatch.kernels.program import run_network
-from numbatch.kernels.steps import ACTIVATION, DENSE, INPUT, OUTPUT, SOFTMAX, STAGE, WORKSPACE, Header, Step, table_of
+from numbatch.kernels.steps import (
+    ACTIVATION,
+    DENSE,
+    INPUT,
+    LOG_SOFTMAX,
+    OUTPUT,
+    SOFTMAX,
+    STAGE,
+    WORKSPACE,
+    Header,
+    Step,
+    table_of,
+)
 from numbatch.kernels.team import TEAM_SIZE, THREADS
 
 Float32Array = npt.NDArray[np.float32]
+
+ROW_KINDS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}
 
 _GUARD = 64
 
@@ -37,6 +51,7 @@ def run_dense(
     bias: Float32Array,
     activation: str = "linear",
     *,
+    alpha: float = 0.0,
     block: int = 24,
     staged: bool = True,
     bf16: bool = False,
@@ -51,34 +66,36 @@ def run_dense(
     arena = aligned_zeros(place.end)
     pack(place, kernel, bias, arena)
     x_stride, z_stride = row_stride(inputs), row_stride(units)
-    softmax = activation == "softmax"
+    kind = ROW_KINDS.get(activation)
     x_at, z_at = (WORKSPACE if staged else INPUT, 0), (WORKSPACE, block * x_stride) if staged else (OUTPUT, 0)
     x_rows, z_rows = (1, inputs, x_stride), (1, units, z_stride)
     dense = Step(DENSE, *x_at, *x_rows, *z_at, *z_rows)._replace(
-        activation=Activation.LINEAR if softmax else Activation[activation.upper()],
+        activation=Activation[activation.upper()] if kind is None else Activation.LINEAR,
+        alpha_bits=to_bits(alpha),
         w_at=place.w_at,
         bias_at=place.bias_at,
         panels=place.panels,
         bf16=int(bf16),
     )
     steps = [dense]
-    if softmax:
-        steps.append(Step(SOFTMAX, *z_at, *z_rows, *z_at, *z_rows))
+    if kind is not None:
+        steps.append(Step(kind, *z_at, *z_rows, *z_at, *z_rows))
     if staged:
         steps.insert(0, Step(STAGE, INPUT, 0, *x_rows, *x_at, *x_rows))
         steps[-1] = steps[-1]._replace(wanted_at=0)
     return _run(steps, arena, block * (x_stride + z_stride), x, block, units)
 
 
-def run_activation(x: Float32Array, activation: str) -> Float32Array:
-    """An activation, or softmax, alone."""
+def run_activation(x: Float32Array, activation: str, alpha: float = 0.0) -> Float32Array:
+    """An activation of elements or of rows, alone."""
     width, block = x.shape[1], 4
     rows = (1, width, row_stride(width))
     stage = Step(STAGE, INPUT, 0, *rows, WORKSPACE, 0, *rows)
-    kind = SOFTMAX if activation == "softmax" else ACTIVATION
-    code = 0 if activation == "softmax" else Activation[activation.upper()]
+    kind = ROW_KINDS.get(activation, ACTIVATION)
+    code = 0 if activation in ROW_KINDS else Activation[activation.upper()]
     step = Step(kind, WORKSPACE, 0, *rows, WORKSPACE, block * rows[2], *rows, wanted_at=0, activation=code)
-    return _run([stage, step], aligned_zeros(16), 2 * block * rows[2], x, block, width)
+    steps = [stage, step._replace(alpha_bits=to_bits(alpha))]
+    return _run(steps, aligned_zeros(16), 2 * block * rows[2], x, block, width)
 
 
 def _run(

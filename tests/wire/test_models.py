@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from numbatch.v1.model_pb2 import (
+    ACTIVATION_FUNCTION_ELU,
+    ACTIVATION_FUNCTION_LEAKY_RELU,
     ACTIVATION_FUNCTION_SIGMOID,
     ACTIVATION_FUNCTION_TANH,
     Activation,
@@ -90,6 +92,15 @@ def test_a_seed_gives_the_same_kernels_and_another_seed_others() -> None:
     )
 
 
+def test_an_alpha_is_in_the_message_only_if_it_is_given() -> None:
+    layers = [dense(2, "elu", alpha=0.5), dense(2, "elu"), activation("leaky_relu", alpha=0.0)]
+    first, second, third = sequential("m", [4], layers).layers
+    assert first.dense.activation == Activation(function=ACTIVATION_FUNCTION_ELU, alpha=0.5)
+    assert second.dense.activation == Activation(function=ACTIVATION_FUNCTION_ELU)
+    assert third.activation == Activation(function=ACTIVATION_FUNCTION_LEAKY_RELU, alpha=0.0)
+    assert third.activation.HasField("alpha")
+
+
 def test_replaced_weights_bring_their_units_and_leave_no_old_bias() -> None:
     layer = sequential("m", [4], [dense(3, "tanh")], seed=1).layers[0]
     set_weights(layer, np.ones((4, 5)), np.ones(5))
@@ -115,6 +126,16 @@ def test_weights_shorter_than_their_shape_name_their_place() -> None:
 
 BAD_MODELS: dict[str, tuple[Callable[[], object], Reason, str]] = {
     "no units": (lambda: dense(0), Reason.INVALID_FIELD, "units: got 0, expected 1 or more"),
+    "an alpha of a function that has none": (
+        lambda: dense(1, "relu", alpha=0.5),
+        Reason.INVALID_FIELD,
+        "alpha: relu has no alpha: got 0.5, expected none",
+    ),
+    "an alpha that is not finite": (
+        lambda: activation("elu", alpha=float("nan")),
+        Reason.INVALID_FIELD,
+        "alpha: got nan, expected a finite number",
+    ),
     "no layers": (lambda: sequential("m", [2], []), Reason.INVALID_FIELD, "layers: got none, expected one or more"),
     "no axes": (
         lambda: sequential("m", [], [dense(1)]),

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numbatch.v1.model_pb2 import Activation, Dense, Flatten, InputSpec, Layer, Model, Softmax, Weights
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32, Tensor
 from numbatch.wire.errors import error
-from numbatch.wire.names import activation_function
+from numbatch.wire.names import DEFAULT_ALPHAS, activation_function
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array, array_bytes, as_float32, read_tensor, shape_text
 
@@ -32,6 +32,7 @@ class LayerSpec:
     name: str = ""
     units: int = 0
     activation: str = ""
+    alpha: float | None = None
     kernel: Float32Array | None = None
     bias: Float32Array | None = None
     use_bias: bool = True
@@ -41,6 +42,7 @@ def dense(
     units: int,
     activation: str = "linear",
     *,
+    alpha: float | None = None,
     name: str = "",
     kernel: npt.ArrayLike | None = None,
     bias: npt.ArrayLike | None = None,
@@ -54,6 +56,8 @@ def dense(
         The number of neurons, 1 or more.
     activation : str
         "linear", "sigmoid", "tanh", "relu", "softmax" and the others of model.proto.
+    alpha : float, optional
+        The parameter of the activation: of "leaky_relu" (default 0.01) or "elu" (default 1). The others have none.
     name : str
         Empty: "dense_" and the position in the model.
     kernel : array_like of shape (features, units), optional
@@ -65,22 +69,23 @@ def dense(
     """
     if units < 1:
         raise error(Reason.INVALID_FIELD, field="units", got=units, expected="1 or more")
-    activation_function(activation)
+    _check_activation(activation, alpha)
     return LayerSpec(
         "dense",
         name,
         units,
         activation,
+        alpha,
         None if kernel is None else as_float32(kernel, "kernel"),
         None if bias is None else as_float32(bias, "bias"),
         use_bias,
     )
 
 
-def activation(function: str, *, name: str = "") -> LayerSpec:
-    """Specify an activation alone, by its name."""
-    activation_function(function)
-    return LayerSpec("activation", name, activation=function)
+def activation(function: str, *, alpha: float | None = None, name: str = "") -> LayerSpec:
+    """Specify an activation alone; its name and alpha are as for `dense`."""
+    _check_activation(function, alpha)
+    return LayerSpec("activation", name, activation=function, alpha=alpha)
 
 
 def softmax(*, name: str = "") -> LayerSpec:
@@ -130,7 +135,7 @@ def sequential(name: str, input_shape: Sequence[int], layers: Iterable[LayerSpec
             layer.dense.CopyFrom(_dense(spec, shape[-1], rng, f"layers[{position}]"))
             shape[-1] = spec.units
         elif spec.kind == "activation":
-            layer.activation.CopyFrom(Activation(function=activation_function(spec.activation)))
+            layer.activation.CopyFrom(_activation(spec))
         elif spec.kind == "softmax":
             layer.softmax.CopyFrom(Softmax())
         else:
@@ -188,8 +193,22 @@ def _dense(spec: LayerSpec, features: int, rng: np.random.Generator, field: str)
         _check_shape(bias, [spec.units], f"{field}.bias")
         message.bias.CopyFrom(weights_of(bias))
     if spec.activation != "linear":
-        message.activation.function = activation_function(spec.activation)
+        message.activation.CopyFrom(_activation(spec))
     return message
+
+
+def _activation(spec: LayerSpec) -> Activation:
+    return Activation(function=activation_function(spec.activation), alpha=spec.alpha)
+
+
+def _check_activation(function: str, alpha: float | None) -> None:
+    activation_function(function)
+    if alpha is None:
+        return
+    if function not in DEFAULT_ALPHAS:
+        raise error(Reason.INVALID_FIELD, f"{function} has no alpha", field="alpha", got=alpha, expected="none")
+    if not math.isfinite(alpha):
+        raise error(Reason.INVALID_FIELD, field="alpha", got=alpha, expected="a finite number")
 
 
 def _check_shape(array: Float32Array, expected: list[int], field: str) -> None:

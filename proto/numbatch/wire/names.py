@@ -7,6 +7,9 @@ from numbatch.v1.model_pb2 import ActivationFunction
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 
+# The activations that have a parameter, and its value where none is given.
+DEFAULT_ALPHAS = {"leaky_relu": 0.01, "elu": 1.0}
+
 _PREFIX = "ACTIVATION_FUNCTION_"
 
 # Letters and digits first: no hidden files, no ".." among the folders of a model repository.

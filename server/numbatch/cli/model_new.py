@@ -21,15 +21,27 @@ _IN_ORDER = "numbatch.layers_in_order"
 
 
 def _dense(text: str) -> LayerSpec:
-    match = re.fullmatch(r"(?P<units>[0-9]{1,9})(?::(?P<activation>\w+))?", text)
-    if match is None or not 1 <= int(match["units"]) <= _MOST_UNITS:
-        expected = f"UNITS or UNITS:ACTIVATION such as 3:sigmoid, with 1 to {_MOST_UNITS} units"
+    units, _, function = text.partition(":")
+    if not re.fullmatch(r"[0-9]{1,9}", units) or not 1 <= int(units) <= _MOST_UNITS or text.endswith(":"):
+        expected = f"UNITS, or UNITS:ACTIVATION such as 3:sigmoid or 3:elu:0.5, with 1 to {_MOST_UNITS} units"
         raise click.BadParameter(f"got {text!r}, expected {expected}")
-    return _made(lambda: dense(int(match["units"]), match["activation"] or "linear"))
+    name, alpha = _function(function or "linear")
+    return _made(lambda: dense(int(units), name, alpha=alpha))
 
 
 def _activation(text: str) -> LayerSpec:
-    return _made(lambda: activation(text))
+    name, alpha = _function(text)
+    return _made(lambda: activation(name, alpha=alpha))
+
+
+def _function(text: str) -> tuple[str, float | None]:
+    name, colon, alpha = text.partition(":")
+    if not colon:
+        return name, None
+    try:
+        return name, float(alpha)
+    except ValueError:
+        raise click.BadParameter(f"got {text!r}, expected ACTIVATION or ACTIVATION:ALPHA such as elu:0.5") from None
 
 
 def _made(make: Callable[[], LayerSpec]) -> LayerSpec:
@@ -64,8 +76,10 @@ def _layers(given: dict[str, Any]) -> Iterator[LayerSpec]:
 @click.command(cls=_CommandOfLayers)
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--input", "input_shape", type=axes, required=True, metavar="AXES", help="One example: 10, or 28x28.")
-@click.option("--dense", type=_dense, multiple=True, metavar="UNITS[:ACTIVATION]", help="A dense layer.")
-@click.option("--activation", type=_activation, multiple=True, metavar="ACTIVATION", help="An activation alone.")
+@click.option("--dense", type=_dense, multiple=True, metavar="UNITS[:ACTIVATION[:ALPHA]]", help="A dense layer.")
+@click.option(
+    "--activation", type=_activation, multiple=True, metavar="ACTIVATION[:ALPHA]", help="An activation alone."
+)
 @click.option("--softmax", count=True, help="A softmax over the last axis.")
 @click.option("--flatten", count=True, help="All axes of an example into one.")
 @click.option("--name", help="The model's name.  [default: the last part of OUTPUT]")

@@ -5,36 +5,16 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from numbatch.engine.activations import LINEAR, SOFTMAX, Function, read_activation
 from numbatch.engine.specs import ArraySpec
-from numbatch.v1.model_pb2 import (
-    ACTIVATION_FUNCTION_ELU,
-    ACTIVATION_FUNCTION_LEAKY_RELU,
-    ACTIVATION_FUNCTION_LINEAR,
-    ACTIVATION_FUNCTION_RELU,
-    ACTIVATION_FUNCTION_SIGMOID,
-    ACTIVATION_FUNCTION_SOFTMAX,
-    ACTIVATION_FUNCTION_TANH,
-    ACTIVATION_FUNCTION_UNSPECIFIED,
-    Activation,
-    InputSpec,
-    Layer,
-    Model,
-)
+from numbatch.v1.model_pb2 import InputSpec, Layer, Model
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.models import NUMERIC_CONTRACT
-from numbatch.wire.names import activation_name, is_layer_name, is_model_name
+from numbatch.wire.names import is_layer_name, is_model_name
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import data_type_name, is_float32, shape_text
 
 SUPPORTED_KINDS = ("dense", "activation", "softmax", "flatten")
-_SUPPORTED_ACTIVATIONS = (
-    ACTIVATION_FUNCTION_LINEAR,
-    ACTIVATION_FUNCTION_SIGMOID,
-    ACTIVATION_FUNCTION_TANH,
-    ACTIVATION_FUNCTION_RELU,
-    ACTIVATION_FUNCTION_SOFTMAX,
-)
-_WITH_ALPHA = (ACTIVATION_FUNCTION_LEAKY_RELU, ACTIVATION_FUNCTION_ELU)
 
 # A description of a few bytes must not make the server reserve gigabytes: 4 MiB for one example of one array.
 MOST_ELEMENTS = 2**20
@@ -52,8 +32,8 @@ class Node(NamedTuple):
         What it takes.
     input_shape, output_shape : tuple of int
         Axes of one example, of its first input and of its output.
-    activation : str
-        "linear" where it has none.
+    activation : Function
+        LINEAR where it has none.
     layer : Layer
         Its message.
     field : str
@@ -65,7 +45,7 @@ class Node(NamedTuple):
     inputs: tuple[str, ...]
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    activation: str
+    activation: Function
     layer: Layer
     field: str
 
@@ -217,37 +197,23 @@ def _node(layer: Layer, name: str, inputs: tuple[str, ...], shapes: dict[str, tu
         expected = ", ".join(SUPPORTED_KINDS)
         raise error(Reason.LAYER_UNSUPPORTED, "not served yet", field=field, got=kind, expected=expected)
     shape = shapes[inputs[0]]
-    activation, output = "linear", shape
+    activation, output = LINEAR, shape
     if kind == "dense":
         units = layer.dense.units
         if not 1 <= units <= MOST_UNITS:
             raise _invalid(f"{field}.dense.units", got=units, expected=f"1 to {MOST_UNITS}")
         if layer.dense.HasField("activation"):
-            activation = _activation(layer.dense.activation, f"{field}.dense.activation")
+            activation = read_activation(layer.dense.activation, f"{field}.dense.activation")
         output = (*shape[:-1], units)
     elif kind == "activation":
-        activation = _activation(layer.activation, f"{field}.activation")
+        activation = read_activation(layer.activation, f"{field}.activation")
     elif kind == "softmax":
-        activation = "softmax"
+        activation = SOFTMAX
     elif kind == "flatten":
         output = (math.prod(shape),)
     if math.prod(output) > MOST_ELEMENTS:
         raise _invalid(field, got=f"output {shape_text(output)}", expected=f"at most {MOST_ELEMENTS} elements")
     return Node(name, kind, inputs, shape, output, activation, layer, field)
-
-
-def _activation(activation: Activation, field: str) -> str:
-    name = activation_name(activation.function)
-    if activation.function == ACTIVATION_FUNCTION_UNSPECIFIED:
-        raise _invalid(f"{field}.function", got="unspecified", expected="an activation")
-    if activation.HasField("alpha") and activation.function not in _WITH_ALPHA:
-        raise _invalid(f"{field}.alpha", f"{name} has no alpha", got=activation.alpha, expected="none")
-    if activation.function not in _SUPPORTED_ACTIVATIONS:
-        expected = ", ".join(activation_name(function) for function in _SUPPORTED_ACTIVATIONS)
-        raise error(
-            Reason.ACTIVATION_UNSUPPORTED, "not served yet", field=f"{field}.function", got=name, expected=expected
-        )
-    return name
 
 
 def _outputs(model: Model, names: Sequence[str]) -> tuple[str, ...]:

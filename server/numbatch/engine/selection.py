@@ -9,14 +9,16 @@ import numpy.typing as npt
 from numbatch.engine.graph import Node
 from numbatch.engine.plan import Buffer, Plan
 from numbatch.engine.specs import ArraySpec
-from numbatch.kernels.activations import Activation
+from numbatch.kernels.activations import Activation, to_bits
 from numbatch.kernels.blocking import reads_well
 from numbatch.kernels.library import kernel_table
+from numbatch.kernels.packing import PackedDense
 from numbatch.kernels.steps import (
     ACTIVATION,
     DENSE,
     EITHER,
     INPUT,
+    LOG_SOFTMAX,
     NOT_WANTED,
     OUTPUT,
     RESHAPE,
@@ -28,6 +30,9 @@ from numbatch.kernels.steps import (
     table_of,
 )
 from numbatch.kernels.target import NR
+
+# The activations that work on rows are steps of their own.
+_ROW_KINDS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}
 
 
 class Selection(NamedTuple):
@@ -140,24 +145,25 @@ def _steps(node: Node, places: dict[str, _Place], plan: Plan, wanted: dict[str, 
         if _stays(node, places):
             return [_stage_step(target, block)] if target.memory == EITHER else []
         steps = [_step(RESHAPE, source, target, block)]
-    elif node.kind == "dense":
-        place = plan.dense[node.name]
-        softmax = node.activation == "softmax"
-        activation = Activation.LINEAR if softmax else Activation[node.activation.upper()]
-        step = _step(DENSE, source, target, block)._replace(
-            activation=activation,
-            w_at=place.w_at,
-            bias_at=place.bias_at,
-            panels=place.panels,
-            bf16=int(place.bf16),
-        )
-        steps = [step, _step(SOFTMAX, target, target, block)] if softmax else [step]
-    elif node.activation == "softmax":
-        steps = [_step(SOFTMAX, source, target, block)]
     else:
-        steps = [_step(ACTIVATION, source, target, block)._replace(activation=Activation[node.activation.upper()])]
+        name, alpha = node.activation
+        kind = _ROW_KINDS.get(name, ACTIVATION)
+        code = Activation[name.upper()] if kind == ACTIVATION else Activation.LINEAR
+        function = {"activation": code, "alpha_bits": to_bits(alpha)}
+        if node.kind != "dense":
+            steps = [_step(kind, source, target, block)._replace(**function)]
+        else:
+            steps = [_dense_step(plan.dense[node.name], source, target, block)._replace(**function)]
+            if kind != ACTIVATION:
+                steps.append(_step(kind, target, target, block))
     steps[-1] = steps[-1]._replace(wanted_at=copied)
     return steps
+
+
+def _dense_step(place: PackedDense, source: _Place, target: _Place, block: int) -> Step:
+    return _step(DENSE, source, target, block)._replace(
+        w_at=place.w_at, bias_at=place.bias_at, panels=place.panels, bf16=int(place.bf16)
+    )
 
 
 def _step(kind: int, source: _Place, target: _Place, block: int) -> Step:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from numbatch.engine.activations import LINEAR
 from numbatch.engine.files import model_file, read_model
 from numbatch.engine.graph import Graph, Node, build_graph
 from numbatch.engine.plan import dense_layout
@@ -100,5 +101,5 @@ def _layer_info(node: Node, *, bf16: bool) -> LayerInfo:
         inputs, units = node.input_shape[-1], node.output_shape[-1]
         parameters = inputs * units + (units if node.layer.dense.HasField("bias") else 0)
         packed = 4 * dense_layout(node, bf16=bf16).end
-    activation = "" if node.kind == "flatten" or node.activation == "linear" else node.activation
+    activation = "" if node.activation == LINEAR else node.activation.name
     return LayerInfo(node.name, node.kind, node.inputs, node.output_shape, parameters, packed, activation)

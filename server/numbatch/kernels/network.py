@@ -9,13 +9,14 @@ from numbatch.kernels.activations import FLOORS, Activation, activate
 from numbatch.kernels.dense import dense
 from numbatch.kernels.memory import copy, float_of_bits, floats_at, shift, table_at
 from numbatch.kernels.microkernel import stream_count
-from numbatch.kernels.softmax import softmax_row
+from numbatch.kernels.softmax import log_softmax_row, softmax_row
 from numbatch.kernels.steps import (
     ACTIVATION,
     DENSE,
     EITHER,
     HEADER_SIZE,
     INPUT,
+    LOG_SOFTMAX,
     NOT_WANTED,
     OUTPUT,
     RESHAPE,
@@ -132,6 +133,10 @@ def run_step(
         for line in range(lines):
             from_, to = shift(source, line * source_stride), shift(target, line * target_stride)
             softmax_row(kernels, from_, to, step.source_width)
+    elif step.kind == LOG_SOFTMAX:
+        for line in range(lines):
+            from_, to = shift(source, line * source_stride), shift(target, line * target_stride)
+            log_softmax_row(kernels, from_, to, step.source_width)
     elif step.kind == STAGE:
         if step.source_in == INPUT or lines > 1:
             _copy_lines(target, target_stride, shift(x, start * header.input_elements), lines, step.source_width)

@@ -71,6 +71,15 @@ def fma(builder: Builder, x: Value, y: Value, z: Value) -> Value:
     return _call(builder, "llvm.fma", [x, y, z])
 
 
+def horner(builder: Builder, terms: Sequence[float], x: Value) -> Value:
+    """Return the polynomial in x with these coefficients, the highest first, by Horner's rule."""
+    lanes = lanes_of(x)
+    value = constant(terms[0], lanes)
+    for term in terms[1:]:
+        value = fma(builder, value, x, constant(term, lanes))
+    return value
+
+
 def fabs(builder: Builder, x: Value) -> Value:
     """Return |x|."""
     return _call(builder, "llvm.fabs", [x])

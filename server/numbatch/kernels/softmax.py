@@ -1,10 +1,20 @@
-"""The softmax of a row, y = exp(x - max) / sum(exp(x - max)), part of the numeric contract `f32-1`.
+"""The softmax of a row and its logarithm, part of the numeric contract `f32-1`.
 
-The sum has a fixed order, whatever the width of the vectors: lane l of 16 adds the elements l, l + 16, l + 32, ... in
+With d = x - max and e = exp(d)::
+
+    softmax       y = e / sum(e)
+    log_softmax   y = d - log1p(sum(e where d is not 0) + (count(d = 0) - 1))
+
+The second leaves the 1 of the maximum out of the sum, so that a row in which one element is far above the others has an
+accurate logarithm there too, where log(sum(e)) would be 0.
+
+A sum has a fixed order, whatever the width of the vectors: lane l of 16 adds the elements l, l + 16, l + 32, ... in
 turn, then the lanes are added in halves, l and l + 8, l + 4, l + 2, l + 1. The lanes beyond the end of the row add +0.
-The maximum is the same in any order. A row with a NaN or +inf, or of -inf only, gives NaN throughout.
+The maximum is the same in any order. A row with a NaN or +inf, or of -inf only, gives NaN throughout; any other -inf
+gives +0, or -inf.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -12,7 +22,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from numbatch.kernels import simd
-from numbatch.kernels.activations import emit_exp
+from numbatch.kernels.elementary import emit_exp, emit_log1p
 from numbatch.kernels.memory import FLOATS, TABLE
 
 # Part of the contract. Where the processor's vectors are narrower, LLVM uses several for one.
@@ -21,12 +31,15 @@ LANES = 16
 
 _POINTER = simd.F32.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, _POINTER, simd.INTP])
-_SLOT = 576
+_SOFTMAX_SLOT, _LOG_SOFTMAX_SLOT = 576, 577
 
 
 def kernels() -> list[simd.Kernel]:
-    """Return the softmax as a kernel."""
-    return [simd.Kernel(_SLOT, "f32_rsoftmax", _SIGNATURE, _emit)]
+    """Return both as kernels."""
+    return [
+        simd.Kernel(_SOFTMAX_SLOT, "f32_rsoftmax", _SIGNATURE, _emit_softmax),
+        simd.Kernel(_LOG_SOFTMAX_SLOT, "f32_rlog_softmax", _SIGNATURE, _emit_log_softmax),
+    ]
 
 
 @intrinsic
@@ -35,45 +48,84 @@ def softmax_row(typingctx: Any, table: Any, source: Any, target: Any, width: Any
 
     `table` holds the kernels' addresses (library.py).
     """
+    return types.void(TABLE, FLOATS, FLOATS, types.intp), _call(_SOFTMAX_SLOT)
 
+
+@intrinsic
+def log_softmax_row(typingctx: Any, table: Any, source: Any, target: Any, width: Any) -> Any:
+    """Write the logarithm of the softmax of a row; as `softmax_row`."""
+    return types.void(TABLE, FLOATS, FLOATS, types.intp), _call(_LOG_SOFTMAX_SLOT)
+
+
+def _call(slot: int) -> Callable[..., Any]:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        simd.call_slot(builder, args[0], simd.INTP(_SLOT), _SIGNATURE, args[1:])
+        simd.call_slot(builder, args[0], simd.INTP(slot), _SIGNATURE, args[1:])
         return context.get_dummy_value()
 
-    return types.void(TABLE, FLOATS, FLOATS, types.intp), codegen
+    return codegen
 
 
-def _emit(builder: Any, source: Any, target: Any, width: Any) -> None:
-    vector = simd.vector_type(LANES)
-    least, zero = simd.constant(float("-inf"), LANES), simd.constant(0.0, LANES)
-    end = builder.and_(builder.add(width, simd.INTP(LANES - 1)), simd.INTP(-LANES))
-
-    def elements(index: Any) -> Any:
-        """Return the vector at an index, with -inf beyond the end of the row."""
-        lanes = simd.lane_numbers(LANES)
-        inside = builder.icmp_signed("<", lanes, simd.splat(builder, builder.sub(width, index), LANES))
-        x = simd.load(builder, simd.element_pointer(builder, source, index), vector)
-        return builder.select(inside, x, least)
-
-    with simd.loop(builder, simd.INTP(0), end, LANES, [least]) as turn:
-        turn.carried = [simd.floor_at(builder, elements(turn.index), turn.carried[0])]
-    largest = simd.splat(builder, _halve(builder, turn.carried[0], simd.floor_at), LANES)
-
-    with simd.loop(builder, simd.INTP(0), end, LANES, [zero]) as turn:
-        e = emit_exp(builder, builder.fsub(elements(turn.index), largest))
+def _emit_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
+    end, largest = _end(builder, width), _emit_largest(builder, source, width)
+    with simd.loop(builder, simd.INTP(0), end, LANES, [simd.constant(0.0, LANES)]) as turn:
+        e = emit_exp(builder, builder.fsub(_elements(builder, source, turn.index, width), largest))
         simd.store(builder, e, simd.element_pointer(builder, target, turn.index))
         turn.carried = [builder.fadd(turn.carried[0], e)]
-    total = simd.splat(builder, _halve(builder, turn.carried[0], lambda b, x, y: b.fadd(x, y)), LANES)
+    total = _halve(builder, turn.carried[0], _add)
 
     with simd.loop(builder, simd.INTP(0), end, LANES, []) as turn:
         at = simd.element_pointer(builder, target, turn.index)
-        y = builder.fdiv(simd.load(builder, at, vector), total)
+        y = builder.fdiv(simd.load(builder, at, simd.vector_type(LANES)), total)
         simd.store(builder, simd.canonical(builder, y), at)
     builder.ret_void()
 
 
+def _emit_log_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
+    end, largest = _end(builder, width), _emit_largest(builder, source, width)
+    zero, one = simd.constant(0.0, LANES), simd.constant(1.0, LANES)
+    with simd.loop(builder, simd.INTP(0), end, LANES, [zero, zero]) as turn:
+        d = builder.fsub(_elements(builder, source, turn.index, width), largest)
+        simd.store(builder, d, simd.element_pointer(builder, target, turn.index))
+        is_largest = builder.fcmp_ordered("==", d, zero)
+        rest = builder.select(is_largest, zero, emit_exp(builder, d))
+        count = builder.select(is_largest, one, zero)
+        turn.carried = [builder.fadd(turn.carried[0], rest), builder.fadd(turn.carried[1], count)]
+    rest, count = (_halve(builder, value, _add) for value in turn.carried)
+    log = emit_log1p(builder, builder.fadd(rest, builder.fsub(count, one)))
+
+    with simd.loop(builder, simd.INTP(0), end, LANES, []) as turn:
+        at = simd.element_pointer(builder, target, turn.index)
+        y = builder.fsub(simd.load(builder, at, simd.vector_type(LANES)), log)
+        simd.store(builder, simd.canonical(builder, y), at)
+    builder.ret_void()
+
+
+def _end(builder: Any, width: Any) -> Any:
+    """Return the width, rounded up to whole vectors."""
+    return builder.and_(builder.add(width, simd.INTP(LANES - 1)), simd.INTP(-LANES))
+
+
+def _elements(builder: Any, source: Any, index: Any, width: Any) -> Any:
+    """Return the vector at an index, with -inf beyond the end of the row."""
+    inside = builder.icmp_signed("<", simd.lane_numbers(LANES), simd.splat(builder, builder.sub(width, index), LANES))
+    x = simd.load(builder, simd.element_pointer(builder, source, index), simd.vector_type(LANES))
+    return builder.select(inside, x, simd.constant(float("-inf"), LANES))
+
+
+def _emit_largest(builder: Any, source: Any, width: Any) -> Any:
+    """Return the maximum of a row, in all lanes; NaN if there is one."""
+    least = simd.constant(float("-inf"), LANES)
+    with simd.loop(builder, simd.INTP(0), _end(builder, width), LANES, [least]) as turn:
+        turn.carried = [simd.floor_at(builder, _elements(builder, source, turn.index, width), turn.carried[0])]
+    return _halve(builder, turn.carried[0], simd.floor_at)
+
+
+def _add(builder: Any, x: Any, y: Any) -> Any:
+    return builder.fadd(x, y)
+
+
 def _halve(builder: Any, value: Any, combine: Any) -> Any:
-    """Combine the lanes of a vector in halves and return the one number that is left."""
+    """Combine the lanes of a vector in halves and return the one number that is left, in all lanes."""
     width = LANES
     while width > 1:
         width //= 2
@@ -82,4 +134,4 @@ def _halve(builder: Any, value: Any, combine: Any) -> Any:
             simd.shuffle(builder, value, list(range(width))),
             simd.shuffle(builder, value, list(range(width, 2 * width))),
         )
-    return builder.extract_element(value, simd.I32(0))
+    return simd.splat(builder, builder.extract_element(value, simd.I32(0)), LANES)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-DENSE, ACTIVATION, SOFTMAX, RESHAPE, STAGE = range(5)
+DENSE, ACTIVATION, SOFTMAX, LOG_SOFTMAX, RESHAPE, STAGE = range(6)
 
 # Where an array lies. EITHER: in the workspace, where STAGE has copied it, or, a single row, where the caller has it.
 WORKSPACE, INPUT, OUTPUT, EITHER = range(4)
@@ -53,12 +53,12 @@ class Step(NamedTuple):
     Attributes
     ----------
     kind : int
-        DENSE, ACTIVATION, SOFTMAX, RESHAPE or STAGE: the copy of a block of the input to the workspace.
+        DENSE, ACTIVATION, SOFTMAX, LOG_SOFTMAX, RESHAPE or STAGE: the copy of a block of the input to the workspace.
     source_in, source_at, source_rows, source_width, source_stride : int
         The input: where it lies, its place in the workspace, the rows of an example, the elements of a row, the
         distance of rows. In the caller's array rows follow each other.
     target_in, target_at, target_rows, target_width, target_stride : int
-        The output, the same. For SOFTMAX and ACTIVATION it may be the input itself. In the caller's array `target_at`
+        The output, the same; except for DENSE and RESHAPE it may be the input. In the caller's array `target_at`
         is where the layer's output begins, for each example of the batch.
     wanted_at : int
         Where a copy of the output goes in the caller's array, for each example of the batch, or NOT_WANTED.

@@ -1,0 +1,22 @@
+"""The float32 inputs, as bits, at which the activations are furthest from exact: benchmarks/activation_errors.py."""
+
+WORST_INPUTS: dict[str, tuple[int, ...]] = {
+    "linear": (0x3F800000,),
+    "relu": (0x3F800000,),
+    "relu6": (0x3F800000,),
+    "leaky_relu": (0xFF200000, 0xFEA00000, 0xFE200000, 0xFDA00000),
+    "elu": (0xBEB3BDBB, 0xBEB1C243, 0xBEB1E83E, 0xBEB49AA6),
+    "selu": (0xBEAB541B, 0xBEAA2887, 0xBEAAF955, 0xBEA3FDCF),
+    "sigmoid": (0xC085088D, 0xC0B15E40, 0xC05C29F8, 0xC0B16CFB),
+    "tanh": (0xC09029B4, 0x409029B4, 0xC0902FB3, 0x40902FB3),
+    "gelu_erf": (0xBE100264, 0xBEAA1209, 0xBE0F73D6, 0xBE0ED64F),
+    "gelu_tanh": (0xC02FCB7C, 0xC02FC65F, 0xBFB14201, 0xC02FCC90),
+    "silu": (0xC0BE12D2, 0xC0BE0B6B, 0xC0BE150E, 0xC04D6C0F),
+    "softplus": (0xBEE34804, 0xBEEAE5E7, 0xBEE120AF, 0xBEE1AD9A),
+    "softsign": (0xC4FFEBFF, 0x44FFEBFF, 0xC4FFFC05, 0x44FFFC05),
+    "hard_sigmoid": (0xBF7FFFF6, 0xBF7FFFDE, 0xBF7FFFD2, 0xBF7FFFC6),
+    "hard_silu": (0x3FAF8D3E, 0x3FAF9C02, 0x3FAF949A, 0x3FAF682A),
+    "mish": (0xBCD80975, 0xBAD50551, 0xBAD5054C, 0xBCD28F46),
+    "exponential": (0xC0BC717E, 0xC187D744, 0xC0BC72FF, 0xC0BC6555),
+    "log_sigmoid": (0x3EE34804, 0x3EEAE5E7, 0x3EE120AF, 0x3EE1AD9A),
+}
