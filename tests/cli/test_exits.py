@@ -69,6 +69,7 @@ def test_notes_are_part_of_the_line() -> None:
         (["health", "digits/two"], "got 'digits/two', expected NAME or NAME/VERSION, such as digits or digits/2"),
         (["health", "--server", "nowhere"], "got 'nowhere', expected HOST:PORT"),
         (["serve", "--listen", "nowhere"], "listen: no address to listen on: got 'nowhere'"),
+        (["serve", "--compute-threads", "0"], "compute_threads: got 0, expected 1 to 256"),
         (["serve", "--stream-window", "0"], "stream_window: got 0, expected 1 to 1024"),
     ],
 )

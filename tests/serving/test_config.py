@@ -26,6 +26,8 @@ def test_the_defaults_are_a_local_server() -> None:
         {"weights_precision": "f16"},
         {"max_message_bytes": 1023},
         {"max_message_bytes": 2**31},
+        {"compute_threads": 0},
+        {"compute_threads": 257},
         {"stream_window": 0},
         {"stream_window": 1025},
         {"shutdown_grace_s": -1.0},

@@ -45,6 +45,12 @@ def _option(name: str, **settings: Any) -> Callable[[Callback], Callback]:
     "`numbatch model compare` shows what that does to a model's outputs.",
 )
 @_option(
+    "compute_threads",
+    type=int,
+    metavar="N",
+    help="How many threads work on a large batch. Without it: as many as there are processors for the process.",
+)
+@_option(
     "max_message_bytes", type=int, metavar="N", help="The largest message, in bytes. Clients have a limit as well."
 )
 @_option("stream_window", type=int, metavar="N", help="How many requests of one stream are read ahead.")

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from numbatch.engine import compute_threads, set_compute_threads
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.server import Server, ServerInfo
 from numbatch.v1.repository_pb2 import MODEL_STATE_FAILED
@@ -42,6 +43,8 @@ def serve(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = lamb
         If the model repository cannot be read or the address cannot be had; the message says which and why.
     """
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if config.compute_threads is not None:
+        set_compute_threads(config.compute_threads)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(config, on_ready))
 
@@ -68,7 +71,13 @@ async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -
                 info = server.info
                 _set_aside_what_stays()
                 failed = sum(status.state == MODEL_STATE_FAILED for status in info.models)
-                _log.info("ready address=%s models=%d failed=%d", info.address, len(info.models) - failed, failed)
+                _log.info(
+                    "ready address=%s models=%d failed=%d compute_threads=%d",
+                    info.address,
+                    len(info.models) - failed,
+                    failed,
+                    compute_threads(),
+                )
                 on_ready(info)
             await stopping
             _log.info("draining grace_s=%g", config.shutdown_grace_s)

@@ -14,6 +14,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 # The length of a message is an int32, in protobuf and in gRPC.
 _MAX_MESSAGE_BYTES = 2**31 - 1
 
+# As the engine has it, whose import takes a second that `--help` does not need.
+_MAX_COMPUTE_THREADS = 256
+
 
 @dataclass(frozen=True)
 class ServerConfig:
@@ -28,6 +31,9 @@ class ServerConfig:
     weights_precision : str
         "f32" or "bf16": how the weights of models from the repository are kept, unless a request to load one says
         otherwise.
+    compute_threads : int or None
+        How many threads work on a large batch: 1 to 256. None: as many as there are processors for the process, by its
+        affinity and its cgroup's quota. It changes no bit.
     max_message_bytes : int
         The largest message that is accepted or sent: 1024 to 2147483647. Clients have a limit of their own.
     stream_window : int
@@ -46,6 +52,7 @@ class ServerConfig:
     model_repository: Path | None = None
     listen: str = "127.0.0.1:8001"
     weights_precision: str = "f32"
+    compute_threads: int | None = None
     max_message_bytes: int = 64 * 2**20
     stream_window: int = 8
     shutdown_grace_s: float = 30.0
@@ -54,6 +61,8 @@ class ServerConfig:
     def __post_init__(self) -> None:
         parse_address(self.listen)
         checked_precision(self.weights_precision)
+        if self.compute_threads is not None:
+            _check_range("compute_threads", self.compute_threads, 1, _MAX_COMPUTE_THREADS)
         _check_range("max_message_bytes", self.max_message_bytes, 1024, _MAX_MESSAGE_BYTES)
         _check_range("stream_window", self.stream_window, 1, 1024)
         if not (math.isfinite(self.shutdown_grace_s) and self.shutdown_grace_s >= 0):
