@@ -26,7 +26,8 @@ def on_ready(info):
     print(info.address, flush=True)
 
 {before}
-app.serve(ServerConfig(Path(sys.argv[1]), "127.0.0.1:0", compute_threads=1, shutdown_grace_s={grace}), on_ready=on_ready)
+config = ServerConfig(Path(sys.argv[1]), "127.0.0.1:0", compute_threads=1, shutdown_grace_s={grace})
+app.serve(config, on_ready=on_ready)
 {after}
 """
 

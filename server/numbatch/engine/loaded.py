@@ -26,6 +26,7 @@ from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_float32
 
+_FLOAT32 = np.dtype(np.float32)
 _NO_WORKSPACE = np.zeros(0, np.float32)
 
 # Layers that were asked for together; a client that asks for every combination must not fill the memory.
@@ -87,10 +88,13 @@ class LoadedModel:
         self._arrays = {node.name: ArraySpec(node.name, node.output_shape) for node in graph.nodes}
         self._layers = {node.name: int(node.field.removeprefix("model.layers[").rstrip("]")) for node in graph.nodes}
         self._selections: dict[tuple[str, ...], Selection] = {}
+        self._workspace_size = plan.workspace_size
         # As many as ever ran at once. Popping from a list and appending to it need no lock.
         self._workspaces: list[Float32Array] = []
         self._run_network = run_network.prepare()
+        self._input = self.summary.inputs[0]
         self._only_output = self._select(()) if len(self.summary.outputs) == 1 else None
+        self._output_shape = self._arrays[self.summary.outputs[0]].shape
         self.run({"": np.zeros((1, *self.summary.inputs[0].shape), np.float32)})
 
     @property
@@ -133,11 +137,11 @@ class LoadedModel:
         InvalidArgumentError
             If the batch or a layer's name does not fit, or no layers are named and the model has several outputs.
         """
-        if isinstance(x, np.ndarray) and layers is None and self._only_output is not None:
+        if layers is None and self._only_output is not None and isinstance(x, np.ndarray):
             # The same as below, only faster: with the smallest networks, this is most of the time.
             x = as_float32(x, "x")
-            rows, axes = check_array(x, self.summary.inputs[0])
-            output = np.empty(axes + self._only_output.outputs[0].shape, np.float32)
+            rows, axes = check_array(x, self._input)
+            output = np.empty(axes + self._output_shape, _FLOAT32)
             self._compute(self._only_output, x, rows, output)
             return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
@@ -180,7 +184,9 @@ class LoadedModel:
         """
         selection = self._select(tuple(layers))
         x = check_inputs(inputs, self.summary.inputs)
-        rows, axes = check_array(x, self.summary.inputs[0])
+        rows, axes = check_array(x, self._input)
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
         if max_output_bytes is not None and 4 * rows * selection.elements > max_output_bytes:
             raise error(
                 Reason.MESSAGE_TOO_LARGE,
@@ -212,15 +218,13 @@ class LoadedModel:
 
     def _compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array) -> None:
         """Run the compiled call, on scratch memory that no other call uses."""
-        if not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x)
         team = compute_team()
         try:
             workspace = self._workspaces.pop()
         except IndexError:
             workspace = _NO_WORKSPACE
-        if len(workspace) < self._plan.workspace_size * team.threads:
-            workspace = aligned_zeros(self._plan.workspace_size * team.threads)
+        if len(workspace) < self._workspace_size * team.threads:
+            workspace = aligned_zeros(self._workspace_size * team.threads)
         self._run_network(selection.table, workspace, x, rows, outputs, team.table)
         self._workspaces.append(workspace)
 

@@ -7,7 +7,7 @@ from numbatch.kernels.target import NR, TARGET
 
 # Rows of a block: enough to read weights once for many rows, few enough that KB inputs of all of them stay in a
 # 1 MiB L2 cache.
-_MOST_ROWS = 14 * 14
+_MOST_ROWS = 192
 
 # 16 floats are one cache line; 1024 are the 64 lines of a way of the L1 cache.
 _LINE = 16

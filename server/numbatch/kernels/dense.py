@@ -44,8 +44,8 @@ def dense(
 ) -> None:
     """Compute activation(x W + b) for `rows` rows and the panels from `first_panel` on of a layer's `panels`.
 
-    The other operands are those of `microkernel`. The rows are split evenly over as few tiles as possible (15 rows are
-    8 and 7, not 14 and 1: a tile of few rows computes little for each weight it loads). Block after block of inputs,
+    The other operands are those of `microkernel`. The rows are split evenly over as few tiles as possible (13 rows are
+    7 and 6, not 12 and 1: a tile of few rows computes little for each weight it loads). Block after block of inputs,
     each group of panels meets all tiles before the next: what the tiles share stays in the L1 cache.
     """
     most_rows = _MOST_ROWS[bf16]

@@ -19,7 +19,7 @@ Operands
 
 Strides are in float32 elements.
 
-Registers (AVX-512, 14 rows, 2 panels of 1 vector): 28 sums, 2 weights, 1 broadcast input: 31 of 32. The variants and
+Registers (AVX-512, 12 rows, 2 panels of 1 vector): 24 sums, 2 weights, 1 broadcast input: 27 of 32. The variants and
 their names: ``f32_dense_ukernel_<rows>x<units>`` and ``bf16_...``, for 1 to mr rows, with 1, 2, 4 and 8 panels up to
 `panels_of`.
 """

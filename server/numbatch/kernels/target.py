@@ -46,7 +46,7 @@ class InstructionSet(NamedTuple):
 # The first that the processor has. "portable" is for the others; without fused multiply-add instructions (x86-64
 # before 2013) it gives the same bits through the C library, some fifty times slower.
 INSTRUCTION_SETS = (
-    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=14, bf16_mr=12),
+    InstructionSet("avx512", ("avx512f", "avx512dq", "avx512vl", "fma"), lanes=16, registers=32, mr=12, bf16_mr=12),
     InstructionSet("avx2", ("avx2", "fma"), lanes=8, registers=16, mr=6, bf16_mr=2),
     InstructionSet("neon", ("neon",), lanes=4, registers=32, mr=6, bf16_mr=2),
     InstructionSet("portable", (), lanes=4, registers=16, mr=2, bf16_mr=1),
