@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from numbatch.engine.threads import compute_team
 from numbatch.kernels.cache import cache_directory
 from numbatch.kernels.library import compiled_kernels
 from numbatch.kernels.program import run_network
@@ -37,10 +38,11 @@ class WarmUp(NamedTuple):
 
 
 def warm_up() -> WarmUp:
-    """Make the kernels ready: take them from the cache, or compile them and keep them there."""
+    """Make the kernels ready, and the threads that run them: code is taken from the cache, or compiled and kept there."""
     started = time.perf_counter()
     for part in PARTS:
         part.prepare()
+    compute_team()
     seconds = time.perf_counter() - started
     from_cache = all(part.from_cache for part in PARTS)
     problem = next((part.cache_problem for part in PARTS if part.cache_problem), "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from numbatch.engine import load_model
+from numbatch.engine.warmup import warm_up
 from numbatch.repository.registry import Loader, Registry
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.core import Core
@@ -96,7 +97,8 @@ class Server:
         return self.address
 
     async def load_models(self) -> None:
-        """Load what is in the repository, then be ready."""
+        """Make the kernels ready, load what is in the repository, then be ready."""
+        await self._loop.run_in_executor(self._loader, warm_up)
         await self._loop.run_in_executor(self._loader, self._registry.load, self._to_load)
         self._lifecycle.enter(Phase.READY)
 
