@@ -38,7 +38,7 @@ class WarmUp(NamedTuple):
 
 
 def warm_up() -> WarmUp:
-    """Make the kernels ready, and the threads that run them: code is taken from the cache, or compiled and kept there."""
+    """Make the kernels ready, and the threads that run them: take code from the cache, or compile it and keep it."""
     started = time.perf_counter()
     for part in PARTS:
         part.prepare()

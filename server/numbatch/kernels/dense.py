@@ -3,9 +3,8 @@
 from typing import Any
 
 import numba
-import numpy as np
 
-from numbatch.kernels.activations import FLOORS, Activation, activate
+from numbatch.kernels.activations import Activation, activate
 from numbatch.kernels.memory import shift
 from numbatch.kernels.microkernel import KB, dense_tile, panels_of, stream_count
 from numbatch.kernels.packing import stream_stride
@@ -17,7 +16,6 @@ _MOST_ROWS = (TARGET.mr, TARGET.bf16_mr)
 _MOST_PANELS = tuple(tuple(panels_of(max(1, rows), bf16) for rows in range(TARGET.mr + 1)) for bf16 in (False, True))
 _RELU = int(Activation.RELU)
 
-_NO_FLOOR = np.float32(FLOORS[Activation.LINEAR])
 _BLOCK_STRIDE = stream_stride(KB)
 
 _stream_count, _stream_stride = numba.njit(stream_count), numba.njit(stream_stride)
@@ -81,7 +79,8 @@ def dense(
                     at,
                     z_stride,
                     first,
-                    floor if last else _NO_FLOOR,
+                    last,
+                    floor,
                 )
                 if last and activation > _RELU:
                     # The tile is in the L1 cache still.
