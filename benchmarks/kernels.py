@@ -65,9 +65,14 @@ def _results(cells: list[dict[str, Any]], bandwidth: Bandwidth) -> dict[str, Any
     peaks: dict[str, list[float]] = {}
     for cell in cells:
         peaks.setdefault(str(cell["threads"]), []).append(cell["fma_peak_gflops"])
+    by_threads = {threads: statistics.median(found) for threads, found in peaks.items()}
+    by_size = bandwidth.medians()
     results: dict[str, Any] = {
-        "fma_peak_gflops": {threads: statistics.median(found) for threads, found in peaks.items()},
-        "read_gb_per_s": bandwidth.medians(),
+        # With the fewest threads; reading from memory, the largest working set.
+        "fma_peak_gflops": next(iter(by_threads.values())),
+        "fma_peak_gflops_by_threads": by_threads,
+        "read_gb_per_s": list(next(iter(by_size.values())).values())[-1],
+        "read_gb_per_s_by_working_set": by_size,
     }
     for cell in cells:
         if (cell["network"], cell["m"], cell["threads"]) == ("10-3-5", 1, 1) and "numbatch_us" in cell:

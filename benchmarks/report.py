@@ -36,11 +36,11 @@ def line(cell: Mapping[str, Any], peers: Sequence[str]) -> str:
 
 def conclusion(document: Mapping[str, Any]) -> str:
     """Return what the run comes to: the machine's limits, the ratios, the targets."""
-    lines = ["", f"FMA peak, GFLOP/s by threads: {_values(document['fma_peak_gflops'])}"]
+    lines = ["", f"FMA peak, GFLOP/s by threads: {_values(document['fma_peak_gflops_by_threads'])}"]
     pairs = [cell for cell in document["cells"] if cell["threads"] > 1]
     if disturbed := sum(not is_quiet(cell["fma_speedup"]) for cell in pairs):
         lines.append(f"{disturbed} of {len(pairs)} cells of two threads were disturbed: their figures say little")
-    for threads, by_size in document["read_gb_per_s"].items():
+    for threads, by_size in document["read_gb_per_s_by_working_set"].items():
         lines.append(f"reading, GB/s, threads {threads}: {_values(by_size)}")
     for name, figures in document.get("startup", {}).items():
         lines.append(f"{name} start, s: {_values(figures)}")

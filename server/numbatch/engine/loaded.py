@@ -93,6 +93,7 @@ class LoadedModel:
         self._workspaces: list[Float32Array] = []
         self._run_network = run_network.prepare()
         self._input = self.summary.inputs[0]
+        self._input_shape = self._input.shape
         self._only_output = self._select(()) if len(self.summary.outputs) == 1 else None
         self._output_shape = self._arrays[self.summary.outputs[0]].shape
         self.run({"": np.zeros((1, *self.summary.inputs[0].shape), np.float32)})
@@ -137,13 +138,13 @@ class LoadedModel:
         InvalidArgumentError
             If the batch or a layer's name does not fit, or no layers are named and the model has several outputs.
         """
-        if layers is None and self._only_output is not None and isinstance(x, np.ndarray):
-            # The same as below, only faster: with the smallest networks, this is most of the time.
-            x = as_float32(x, "x")
-            rows, axes = check_array(x, self._input)
-            output = np.empty(axes + self._output_shape, _FLOAT32)
-            self._compute(self._only_output, x, rows, output)
-            return output
+        if layers is None and isinstance(x, np.ndarray) and x.dtype is _FLOAT32:
+            # The same as below, only faster: with the smallest networks, this is most of the time (0.7 us of 1.7).
+            shape, selection = x.shape, self._only_output
+            if selection is not None and shape[1:] == self._input_shape and shape[0] and x.flags.c_contiguous:
+                output = np.empty(shape[:1] + self._output_shape, _FLOAT32)
+                self._compute(selection, x, shape[0], output)
+                return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
         arrays = {name: as_float32(value, name or "x") for name, value in inputs.items()}
         if layers is not None:
