@@ -56,8 +56,8 @@ def main() -> None:
         if options.json:
             write(document, options.json)  # after each network: a run that is stopped leaves what it has
     print(conclusion(document))
-    if options.plots:
-        _plot(cells, options.plots)
+    if folder := options.plots or (options.json and options.json.parent):
+        _plot(cells, folder)
 
 
 def _results(cells: list[dict[str, Any]], bandwidth: Bandwidth) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _chosen(pattern: str) -> list[Network]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--plots", type=Path, help="draw a plot for each network in this folder")
+    parser.add_argument("--plots", type=Path, help="draw the plots in this folder (default: beside the JSON)")
     parser.add_argument("--seconds", type=float, default=0.5, help="of timed calls for each cell (default: 0.5)")
     parser.add_argument("--attempts", type=int, default=2, help="at a disturbed cell of two threads (default: 2)")
     parser.add_argument("--only", default="*", help="networks, as a pattern: '512x*'")

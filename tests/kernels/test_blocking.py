@@ -33,10 +33,19 @@ def test_rows_that_fall_into_one_cache_set_are_not_read_where_they_lie(width: An
     assert reads_well(width) is well
 
 
-def test_a_block_of_examples_is_whole_tiles_and_at_least_one_example() -> None:
-    assert example_block(1) % MR == 0
-    assert example_block(100) == 1 + (2 * 100 <= example_block(1))
-    assert example_block(10**6) == 1
+@pytest.mark.parametrize(
+    ("rows", "elements", "least", "most"),
+    [
+        (1, 100, 15 * MR, 200),  # enough to read weights once for many rows
+        (10, 100, 1, 20),  # examples of 10 rows
+        (10**6, 10**6, 1, 1),  # an example is never split
+        (1, 2**21, 1, 8),  # 64 MiB of activations
+    ],
+)
+def test_how_many_examples_go_through_a_network_at_a_time(rows: Any, elements: Any, least: Any, most: Any) -> None:
+    block = example_block(rows, elements)
+    assert least <= block <= most
+    assert block < MR or block % MR == 0
 
 
 @pytest.mark.parametrize(

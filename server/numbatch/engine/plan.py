@@ -55,10 +55,10 @@ def make_plan(graph: Graph, *, bf16: bool = False) -> Plan:
     """Plan the memory of a graph, with weights as float32 or as bfloat16."""
     dense = _place_weights(graph, bf16)
     buffers = _place_buffers(graph)
-    block = example_block(max(buffer.rows for buffer in buffers.values()))
-    workspace_size = block * max(buffer.end for buffer in buffers.values())
+    elements = max(buffer.end for buffer in buffers.values())
+    block = example_block(max(buffer.rows for buffer in buffers.values()), elements)
     arena_size = max((place.end for place in dense.values()), default=0)
-    return Plan(graph, dense, buffers, arena_size, workspace_size, block)
+    return Plan(graph, dense, buffers, arena_size, elements * block, block)
 
 
 def dense_layout(node: Node, at: int = 0, *, bf16: bool = False) -> PackedDense:

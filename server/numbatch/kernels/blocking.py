@@ -31,20 +31,28 @@ def reads_well(width: int) -> bool:
     return width % _WAY != 0
 
 
-def example_block(rows: int) -> int:
+# A block's activations, all layers together: where rows are so wide that it takes fewer of them, weights are read for
+# longer than activations in any case.
+_MOST_ACTIVATION_BYTES = 64 * 1024 * 1024
+
+
+def example_block(rows: int, elements: int) -> int:
     """Return how many examples go through a whole network at a time.
 
     Parameters
     ----------
     rows : int
-        The rows that one example has, at the widest place of the network.
+        The rows that one example has, where it has most.
+    elements : int
+        The floats that one example occupies in the workspace.
 
     Returns
     -------
     int
-        1 or more; for one row, a multiple of mr.
+        1 or more; from mr on, a multiple of mr.
     """
-    return max(1, _MOST_ROWS // TARGET.mr * TARGET.mr // rows)
+    fitting = min(_MOST_ROWS // rows, _MOST_ACTIVATION_BYTES // (4 * elements))
+    return max(1, fitting // TARGET.mr * TARGET.mr or fitting)
 
 
 ALONE, BY_ROWS, BY_PANELS = range(3)
