@@ -26,6 +26,8 @@ from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_float32
 
+# Looking a name up in numpy takes 60 ns, of the 800 that the smallest network takes.
+_ndarray, _empty = np.ndarray, np.empty
 _FLOAT32 = np.dtype(np.float32)
 _NO_WORKSPACE = np.zeros(0, np.float32)
 
@@ -138,11 +140,11 @@ class LoadedModel:
         InvalidArgumentError
             If the batch or a layer's name does not fit, or no layers are named and the model has several outputs.
         """
-        if layers is None and isinstance(x, np.ndarray) and x.dtype is _FLOAT32:
-            # The same as below, only faster: with the smallest networks, this is most of the time (0.7 us of 1.7).
+        if layers is None and type(x) is _ndarray and x.dtype is _FLOAT32:
+            # The same as below, only faster: with the smallest networks, this is most of the time.
             shape, selection = x.shape, self._only_output
             if selection is not None and shape[1:] == self._input_shape and shape[0] and x.flags.c_contiguous:
-                output = np.empty(shape[:1] + self._output_shape, _FLOAT32)
+                output = _empty((shape[0], *self._output_shape), _FLOAT32)
                 self._compute(selection, x, shape[0], output)
                 return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
