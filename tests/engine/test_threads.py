@@ -43,7 +43,7 @@ def ask(name: str, rows: int) -> None:
 
 
 def helpers() -> list[str]:
-    return sorted(t.name for t in threading.enumerate() if t.name.startswith("numbatch-compute"))
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith("numbatch-compute-"))
 
 
 def together(*functions: Callable[[], object]) -> None:
@@ -160,7 +160,7 @@ expected = model.infer(x).tobytes()
 child = os.fork()
 answers = [model.infer(x[:rows]).tobytes() for rows in (1, 45, 130, 130)]
 right = all(expected.startswith(answer) for answer in answers) and answers[-1] == expected
-helpers = [thread for thread in threading.enumerate() if thread.name.startswith("numbatch-compute")]
+helpers = [thread for thread in threading.enumerate() if thread.name.startswith("numbatch-compute-")]
 if not right or compute_threads() != 3 or len(helpers) != 2:
     os._exit(1)
 set_compute_threads(2)
