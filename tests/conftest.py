@@ -1,7 +1,20 @@
 """What all tests share."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # The same examples each time, and no verdict from a clock: a failure is the code's, never the machine's.
 settings.register_profile("numbatch", derandomize=True, deadline=None, database=None)
 settings.load_profile("numbatch")
+
+
+@pytest.fixture
+def number_of_threads_kept() -> Iterator[None]:
+    """For tests that set the number of compute threads, which is that of the whole process."""
+    from numbatch.engine import compute_threads, set_compute_threads  # here: most tests need no compiler
+
+    before = compute_threads()
+    yield
+    set_compute_threads(before)

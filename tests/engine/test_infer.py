@@ -8,26 +8,16 @@ import pytest
 
 from numbatch.engine import load_model
 from numbatch.kernels import reference
-from numbatch.v1.model_pb2 import ACTIVATION_FUNCTION_LINEAR, ActivationFunction, Model
+from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import InvalidArgumentError, MessageTooLargeError
 from numbatch.wire.models import activation, array_of, dense, flatten, sequential, softmax
-from numbatch.wire.names import DEFAULT_ALPHAS, activation_name
+from numbatch.wire.names import DEFAULT_ALPHAS
 from numbatch.wire.reasons import Reason
-
-FUNCTIONS = [activation_name(number) for number in ActivationFunction.values() if number]
+from support.networks import ACTIVATIONS, by_hand
 
 
 def digits_like() -> Model:
     return sequential("net", [10], [dense(3, "sigmoid"), dense(40, "relu"), dense(5, "softmax")], seed=1)
-
-
-def by_hand(model: Model, x: Any) -> dict[str, Any]:
-    outputs = {}
-    for layer in model.layers:
-        name = activation_name(layer.dense.activation.function or ACTIVATION_FUNCTION_LINEAR)
-        x = reference.dense(x, array_of(layer.dense.kernel), array_of(layer.dense.bias), name)
-        outputs[layer.name] = x
-    return outputs
 
 
 def batch(rows: int, width: int = 10) -> Any:
@@ -70,7 +60,7 @@ def test_dense_works_on_the_last_axis_and_flatten_joins_the_axes() -> None:
     np.testing.assert_array_equal(got["dense_2"], last)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", ACTIVATIONS)
 def test_an_activation_is_a_layer_too_and_may_follow_a_dense_one(function: str) -> None:
     x, alpha = batch(5), DEFAULT_ALPHAS.get(function, 0.0)
     got = load_model(sequential("alone", [10], [activation(function)])).infer(x)

@@ -62,6 +62,32 @@ def test_shapes_of_every_kind(shape: Any) -> None:
     assert_equals_reference(rows, inputs, units, "relu")
 
 
+LARGE = [(8192, 17), (17, 8192), (1, 8192), (8192, 1), (3000, 40), (1000, 1000)]
+
+
+def sizes_of_all_kinds() -> list[tuple[int, int]]:
+    """Inputs and units from 1 to 8192, small ones as often as large ones, but for layers that take the oracle long."""
+    sizes = np.exp2(np.random.default_rng(0).uniform(0, 13, (300, 2))).astype(int).tolist()
+    return LARGE + [(inputs, units) for inputs, units in sizes if inputs * units <= 100_000]
+
+
+@pytest.mark.parametrize(("inputs", "units"), sizes_of_all_kinds())
+def test_sizes_of_all_kinds(inputs: Any, units: Any) -> None:
+    x, kernel, bias = draw(40, inputs, units)
+    expected = reference.dense(x, kernel, bias)
+    for rows in (1, 5, 40):
+        np.testing.assert_array_equal(bits(run_dense(x[:rows], kernel, bias)), bits(expected[:rows]))
+
+
+@pytest.mark.parametrize(("inputs", "units"), LARGE)
+def test_large_layers_with_weights_of_bfloat16(inputs: Any, units: Any) -> None:
+    x, kernel, bias = draw(40, inputs, units)
+    kernel = (bits(kernel) & np.uint32(0xFFFF0000)).view(np.float32)
+    expected = reference.dense(x, kernel, bias)
+    for rows in (1, 5, 40):
+        np.testing.assert_array_equal(bits(run_dense(x[:rows], kernel, bias, bf16=True)), bits(expected[:rows]))
+
+
 def test_a_row_has_the_same_bits_alone_and_anywhere_in_any_batch() -> None:
     x, kernel, bias = draw(3 * MR + 1, 300, 50)
     alone = np.concatenate([run_dense(x[i : i + 1], kernel, bias, "sigmoid") for i in range(len(x))])

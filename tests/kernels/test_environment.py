@@ -1,19 +1,17 @@
 """What the world around the kernels may not change: instruction set, and the thread's floating-point mode."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 
 from numbatch.kernels import reference
-from numbatch.kernels.memory import float_environment, set_float_environment
-from numbatch.kernels.target import INSTRUCTION_SETS, TARGET, effective_features, select
+from numbatch.kernels.target import TARGET, select
+from support.float_mode import CONTROL, FLUSH_TO_ZERO, exchange
+from support.instruction_sets import FORCED, can_run, printed_by
 from support.layers import bits, run_activation, run_dense
+from support.networks import digest_of_networks
 
 # Runs in a process of its own, with the instruction set that the environment asks for.
 DIGEST = """
@@ -38,27 +36,43 @@ for activation in [*(code.name.lower() for code in Activation), *ROW_KINDS]:
 print(TARGET.name, digest.hexdigest())
 """
 
-FORCED = {
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+fma,+sse4.2,+popcnt"},
-    "portable": {"NUMBA_CPU_NAME": "generic"},
+DIGEST_OF_NETWORKS = """
+from numbatch.kernels.target import TARGET
+from support.networks import digest_of_networks
+print(TARGET.name, *(digest_of_networks(precision, threads) for threads in (1, 2) for precision in ("f32", "bf16")))
+"""
+
+# Of every layer of whole networks, with weights of float32 and of bfloat16.
+NETWORKS = {
+    "f32": "8a2e81e4591d34b7da7b4d5ad3795df0ab8bd8ed17eeb437dd9e04d176fd0aa8",
+    "bf16": "ffef7da458ea0bdf288251163ba19df878e893dc8fa7cacb727ed8913c38bd13",
 }
-
-
-def digest_under(environment: Any) -> Any:
-    tests = os.path.dirname(os.path.dirname(__file__))
-    variables = {**os.environ, **environment, "PYTHONPATH": tests}
-    ran = subprocess.run([sys.executable, "-c", DIGEST], env=variables, capture_output=True, text=True, check=True)
-    return ran.stdout.split()
 
 
 @pytest.mark.parametrize("name", FORCED)
 def test_another_instruction_set_gives_the_same_bits(name: Any) -> None:
-    if not effective_features().issuperset(next(s for s in INSTRUCTION_SETS if s.name == name).requires):
+    if not can_run(name):
         pytest.skip(f"this processor cannot run {name} code")
-    native, native_digest = digest_under({})
-    forced, forced_digest = digest_under(FORCED[name])
+    native, native_digest = printed_by(DIGEST).split()
+    forced, forced_digest = printed_by(DIGEST, **FORCED[name]).split()
     assert (native, forced) == (TARGET.name, name)
     assert forced_digest == native_digest
+
+
+@pytest.mark.parametrize("precision", NETWORKS)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.usefixtures("number_of_threads_kept")
+def test_networks_have_the_committed_bits(precision: Any, threads: Any) -> None:
+    """Bits of `f32-1` are a promise. If this fails, the contract has changed and needs a new name."""
+    assert digest_of_networks(precision, threads) == NETWORKS[precision]
+
+
+@pytest.mark.parametrize("name", FORCED)
+def test_networks_have_the_committed_bits_with_another_instruction_set(name: Any) -> None:
+    if not can_run(name):
+        pytest.skip(f"this processor cannot run {name} code")
+    printed = printed_by(DIGEST_OF_NETWORKS, **FORCED[name])
+    assert printed.split() == [name, *NETWORKS.values(), *NETWORKS.values()]
 
 
 @pytest.mark.parametrize(
@@ -76,30 +90,19 @@ def test_the_first_instruction_set_whose_features_are_all_there_is_chosen(featur
     assert select(frozenset(features)).name == name
 
 
-def _exchange(value: Any) -> Any:
-    before = float_environment()
-    set_float_environment(value)
-    return before
-
-
-exchange: Any = numba.njit(_exchange)
-
-
 @pytest.mark.skipif(TARGET.name == "portable", reason="the control register is that of x86 processors with SSE")
 def test_a_thread_that_flushes_denormals_gets_the_same_bits_and_its_mode_back() -> None:
     x = np.full((3, 5), 1e-40, np.float32)
     kernel, bias = np.full((5, 3), 0.3, np.float32), np.full(3, 1e-44, np.float32)
     expected = reference.dense(x, kernel, bias)
     assert 0 < np.max(expected) < np.finfo(np.float32).tiny
-    flush_to_zero_and_denormals_are_zero = np.uint32(0x9FC0)
-    before = exchange(flush_to_zero_and_denormals_are_zero)
+    before = exchange(FLUSH_TO_ZERO)
     try:
         got = run_dense(x, kernel, bias)
     finally:
         after = exchange(before)
     np.testing.assert_array_equal(bits(got), bits(expected))
-    sticky_flags = 0x3F
-    assert after & ~sticky_flags == flush_to_zero_and_denormals_are_zero
+    assert after & CONTROL == FLUSH_TO_ZERO
 
 
 def test_the_digest_of_the_contract_is_the_committed_one() -> None:

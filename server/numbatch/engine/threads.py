@@ -93,6 +93,7 @@ class Team:
 
 _lock = threading.Lock()
 _team: Team | None = None
+_chosen = 0  # the number that was set; 0: none was
 
 
 def compute_team() -> Team:
@@ -101,7 +102,7 @@ def compute_team() -> Team:
     if _team is None:
         with _lock:
             if _team is None:
-                _team = Team(available_cpus())
+                _team = Team(_chosen or available_cpus())
     return _team
 
 
@@ -124,17 +125,17 @@ def set_compute_threads(threads: int) -> None:
     InvalidArgumentError
         INVALID_FIELD.
     """
-    global _team
+    global _team, _chosen
     if not 1 <= threads <= MOST_THREADS:
         raise error(Reason.INVALID_FIELD, field="threads", got=threads, expected=f"1 to {MOST_THREADS}")
     with _lock:
-        before, _team = _team, Team(threads)
+        before, _team, _chosen = _team, Team(threads), threads
     if before is not None:
         before.dismiss()
 
 
 def _forget() -> None:
-    """Forget the team in a process that was forked: its threads are not there."""
+    """Forget the team in a process that was forked: its threads are not there. One as large is made when needed."""
     global _team, _lock
     _team, _lock = None, threading.Lock()
 

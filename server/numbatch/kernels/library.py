@@ -5,6 +5,7 @@ calls them through the table: Numba optimises the code of a function again in ea
 kernels would be compiled five times over (11 s instead of 3).
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,13 +44,15 @@ def write_addresses(table: Any) -> None:
 compiled_kernels = compiled_once(write_addresses, types.void(ArrayData(TABLE)), "kernels")
 
 _table: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+_lock = threading.Lock()
 
 
 def kernel_table() -> npt.NDArray[np.int64]:
-    """Return the addresses of all kernels, compiled when they are first asked for."""
+    """Return the addresses of all kernels, compiled when they are first asked for; always the same array."""
     global _table
-    if not len(_table):
-        table = np.zeros(1 + max(kernel.slot for kernel in all_kernels()), np.int64)
-        compiled_kernels(table)
-        _table = table
+    with _lock:
+        if not len(_table):
+            table = np.zeros(1 + max(kernel.slot for kernel in all_kernels()), np.int64)
+            compiled_kernels(table)
+            _table = table
     return _table
