@@ -43,7 +43,7 @@ def ask(name: str, rows: int) -> None:
 
 
 def helpers() -> list[str]:
-    return sorted(t.name for t in threading.enumerate() if t.name.startswith("numbatch-compute-"))
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith("numbatch-helper-"))
 
 
 def together(*functions: Callable[[], object]) -> None:
@@ -106,7 +106,7 @@ def test_the_number_of_threads_may_change_while_batches_run() -> None:
 def test_threads_that_are_not_wanted_any_more_end() -> None:
     set_compute_threads(4)
     ask("wide", 130)
-    assert helpers() == ["numbatch-compute-1", "numbatch-compute-2", "numbatch-compute-3"]
+    assert helpers() == ["numbatch-helper-1", "numbatch-helper-2", "numbatch-helper-3"]
     set_compute_threads(1)
     assert helpers() == []
     ask("wide", 130)
@@ -160,7 +160,7 @@ expected = model.infer(x).tobytes()
 child = os.fork()
 answers = [model.infer(x[:rows]).tobytes() for rows in (1, 45, 130, 130)]
 right = all(expected.startswith(answer) for answer in answers) and answers[-1] == expected
-helpers = [thread for thread in threading.enumerate() if thread.name.startswith("numbatch-compute-")]
+helpers = [thread for thread in threading.enumerate() if thread.name.startswith("numbatch-helper-")]
 if not right or compute_threads() != 3 or len(helpers) != 2:
     os._exit(1)
 set_compute_threads(2)

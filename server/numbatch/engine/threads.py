@@ -75,7 +75,7 @@ class Team:
         self.table[THREADS] = threads
         # Daemons: they hold nothing that the end of the process does not free.
         self._helpers = [
-            threading.Thread(target=self._help, name=f"numbatch-compute-{i}", daemon=True) for i in range(1, threads)
+            threading.Thread(target=self._help, name=f"numbatch-helper-{i}", daemon=True) for i in range(1, threads)
         ]
         for helper in self._helpers:
             helper.start()
@@ -102,7 +102,7 @@ def compute_team() -> Team:
     if _team is None:
         with _lock:
             if _team is None:
-                _team = Team(_chosen or available_cpus())
+                _team = Team(_chosen or min(available_cpus(), MOST_THREADS))
     return _team
 
 
