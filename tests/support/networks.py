@@ -54,7 +54,7 @@ def by_hand(model: Model, x: Any) -> dict[str, Any]:
 def how_shared(widths: Sequence[int], rows: int, threads: int) -> int:
     """ALONE, BY_ROWS or BY_PANELS: how threads share a batch of such a network."""
     weights = sum(inputs * -(-units // NR) * NR for inputs, units in zip(widths[:-1], widths[1:], strict=True))
-    return sharing(rows, weights, example_block(1), threads)
+    return sharing(rows, weights, example_block(1, sum(widths)), threads)
 
 
 def digest_of_networks(weights_precision: str, threads: int) -> str:
