@@ -54,12 +54,13 @@ def run_dense(
     alpha: float = 0.0,
     block: int = 24,
     staged: bool = True,
+    input_in_place: bool = False,
     bf16: bool = False,
 ) -> Float32Array:
     """activation(x W + b) through the kernels, every place that must not be read or left alone filled with NaN.
 
     `staged`: x is copied to the workspace, and the output from there; else they are where the caller has them, which
-    takes whole panels of units.
+    takes whole panels of units. `input_in_place`: only the output is copied.
     """
     inputs, units = kernel.shape
     place = layout(inputs, units, 0, bf16=bf16)
@@ -67,7 +68,8 @@ def run_dense(
     pack(place, kernel, bias, arena)
     x_stride, z_stride = row_stride(inputs), row_stride(units)
     kind = ROW_KINDS.get(activation)
-    x_at, z_at = (WORKSPACE if staged else INPUT, 0), (WORKSPACE, block * x_stride) if staged else (OUTPUT, 0)
+    x_at = (WORKSPACE if staged and not input_in_place else INPUT, 0)
+    z_at = (WORKSPACE, block * x_stride) if staged else (OUTPUT, 0)
     x_rows, z_rows = (1, inputs, x_stride), (1, units, z_stride)
     dense = Step(DENSE, *x_at, *x_rows, *z_at, *z_rows)._replace(
         activation=Activation[activation.upper()] if kind is None else Activation.LINEAR,
@@ -75,13 +77,14 @@ def run_dense(
         w_at=place.w_at,
         bias_at=place.bias_at,
         panels=place.panels,
-        bf16=int(bf16),
+        bf16=int(place.bf16),
     )
     steps = [dense]
     if kind is not None:
         steps.append(Step(kind, *z_at, *z_rows, *z_at, *z_rows))
-    if staged:
+    if x_at[0] == WORKSPACE:
         steps.insert(0, Step(STAGE, INPUT, 0, *x_rows, *x_at, *x_rows))
+    if staged:
         steps[-1] = steps[-1]._replace(wanted_at=0)
     return _run(steps, arena, block * (x_stride + z_stride), x, block, units)
 

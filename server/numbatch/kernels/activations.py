@@ -35,7 +35,7 @@ Any alpha is a factor of one more product: leaky_relu(-inf) with alpha 0 is NaN,
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -112,6 +112,11 @@ def kernels() -> list[simd.Kernel]:
     ]
 
 
+def call(builder: Any, table: Any, activation: Any, args: Sequence[Any]) -> None:
+    """Emit the call of an activation's kernel; `args` as in `activate`, from `source` on."""
+    simd.call_slot(builder, table, builder.add(activation, simd.INTP(_FIRST_SLOT)), _SIGNATURE, args)
+
+
 @intrinsic
 def activate(
     typingctx: Any,
@@ -132,8 +137,7 @@ def activate(
     arguments = [TABLE, types.intp, FLOATS, types.intp, FLOATS, types.intp, types.intp, types.intp, types.float32]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        slot = builder.add(args[1], simd.INTP(_FIRST_SLOT))
-        simd.call_slot(builder, args[0], slot, _SIGNATURE, args[2:])
+        call(builder, args[0], args[1], args[2:])
         return context.get_dummy_value()
 
     return types.void(*arguments), codegen

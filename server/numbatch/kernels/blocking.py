@@ -102,3 +102,35 @@ def panel_shares(streams: int, weights: int, rows: int, threads: int) -> int:
     """Return into how many shares the streams of a layer's weights are split, `weights` multiply-adds for each row."""
     worth = weights * max(rows, _ROWS_TO_COMPUTE) // _LEAST_SHARE
     return max(1, min(worth, 2 * threads, streams))
+
+
+# Most units of a layer that `narrow` computes.
+NARROW_UNITS = 8
+
+
+def rows_in_lanes(rows: int, inputs: int, units: int) -> bool:
+    """Tell whether a layer has so few units that `narrow` computes it faster than tiles of whole panels do.
+
+    That has vectors of `lanes` rows, and computes some rows twice to fill the last one. For each input of a vector it
+    takes a multiply-add for each unit, where tiles take one for each row; to turn the inputs over counts as much as 4
+    more, and there is a fixed cost for the outputs of each unit. Hence three bounds: on the units, rows computed twice
+    counted in; at least as many inputs as lanes, as a whole square of them is read; and 4 inputs for each unit, or
+    fewer where the square is smaller.
+
+    Found by trying 1 to 15 units, 1 to 2048 inputs and 14 to 1024 rows. Microseconds of a call of one layer, one thread
+    of Zen 5, tiles -> rows in lanes (tiles take as long for any number of units)::
+
+        rows x inputs    1 unit           4 units          8 units
+          16 x 512       2.6 -> 1.7       2.6 -> 1.8       2.6 -> 1.9
+     256 x 256      10.5 -> 5.5      10.4 -> 5.8      10.5 -> 7.5
+    1024 x 16        5.5 -> 4.1       5.5 -> 4.4      (beyond the bounds)
+    1024 x 64       11.8 -> 6.4      12.0 -> 7.6      11.7 -> 9.8
+    1024 x 512      76.9 -> 41.5     76.2 -> 47.0     76.9 -> 58.4
+    1024 x 2048      437 -> 299       444 -> 287       442 -> 322
+
+    With 10 units it was 1.0 to 1.2 times as fast with AVX-512, and 0.9 to 1.1 times with AVX2.
+    """
+    lanes = TARGET.lanes
+    filled = (rows + lanes - 1) // lanes * lanes
+    few = units <= NARROW_UNITS and units * filled <= 11 * rows
+    return few and min(rows, inputs) >= lanes and units * lanes <= 4 * inputs

@@ -117,6 +117,7 @@ def run_step(
             step.bf16,
             shift(arena, step.bias_at),
             step.panels,
+            step.target_width,
             first_panel,
             end_panel,
             target,

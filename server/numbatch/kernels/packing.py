@@ -47,8 +47,12 @@ def stream_stride(inputs: int) -> int:
 
 
 def layout(inputs: int, units: int, at: int, *, bf16: bool = False) -> PackedDense:
-    """Return where a layer's weights go if they start at a position, a multiple of 16."""
+    """Return where a layer's weights go if they start at a position, a multiple of 16.
+
+    A single panel has nothing to share its lines with: it stays float32, and is not widened in every loop.
+    """
     panels = -(-units // NR)
+    bf16 = bf16 and panels > 1
     whole, rest = divmod(inputs, KB)
     size = whole * stream_stride(KB) + (stream_stride(rest) if rest else 0)
     bias_at = at + stream_count(panels, bf16) * size

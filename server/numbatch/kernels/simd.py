@@ -48,7 +48,7 @@ def splat(builder: Builder, scalar: Value, lanes: int) -> Value:
     """Return a vector of one number that is known when it runs."""
     undefined = ir.Constant(vector_type(lanes, scalar.type), ir.Undefined)
     first = builder.insert_element(undefined, scalar, I32(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(vector_type(lanes, I32), [I32(0)] * lanes))
+    return builder.shuffle_vector(first, undefined, ir.Constant(vector_type(lanes, I32), None))
 
 
 def element_pointer(builder: Builder, base: Value, index: Value) -> Value:
@@ -64,6 +64,13 @@ def load(builder: Builder, pointer: Value, type_: ir.Type, align: int = 4) -> Va
 def store(builder: Builder, value: Value, pointer: Value, align: int = 4) -> None:
     """Store a scalar or a vector."""
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=align)
+
+
+def scratch(builder: Builder, vectors: int, lanes: int) -> Value:
+    """Return the address of memory on the stack for so many vectors, each aligned to its size."""
+    memory = cgutils.alloca_once(builder, vector_type(lanes), size=INTP(vectors))
+    memory.align = 4 * lanes
+    return builder.bitcast(memory, F32.as_pointer())
 
 
 def fma(builder: Builder, x: Value, y: Value, z: Value) -> Value:
@@ -149,10 +156,10 @@ def lane_numbers(lanes: int) -> Value:
     return ir.Constant(vector_type(lanes, INTP), [INTP(lane) for lane in range(lanes)])
 
 
-def shuffle(builder: Builder, x: Value, lanes: Sequence[int]) -> Value:
-    """Return the vector made of these lanes of x."""
+def shuffle(builder: Builder, x: Value, lanes: Sequence[int], y: Value = None) -> Value:
+    """Return the vector made of these lanes of x, followed by those of y, if there is one."""
     mask = ir.Constant(vector_type(len(lanes), I32), [I32(lane) for lane in lanes])
-    return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
+    return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined) if y is None else y, mask)
 
 
 class Kernel(NamedTuple):
@@ -250,3 +257,27 @@ def when(builder: Builder, condition: Value, carried: Sequence[Value]) -> Iterat
         phi.add_incoming(unchanged, before)
         phi.add_incoming(value, end)
     turn.carried = phis
+
+
+def run_from(
+    builder: Builder, first: Value, parts: Sequence[Callable[[list[Value]], list[Value]]], carried: Sequence[Value]
+) -> list[Value]:
+    """Emit parts, each of which gives new values for those it takes, and a jump to the one of number `first`."""
+    before = builder.block
+    blocks = [builder.append_basic_block(f"part{number}") for number in range(len(parts))]
+    switch = builder.switch(first, blocks[0])
+    values = list(carried)
+    for number, (part, block) in enumerate(zip(parts, blocks, strict=True)):
+        end = builder.block
+        builder.position_at_end(block)
+        if number:
+            switch.add_case(INTP(number), block)
+            phis = [builder.phi(value.type) for value in values]
+            for phi, value, entering in zip(phis, values, carried, strict=True):
+                phi.add_incoming(value, end)
+                phi.add_incoming(entering, before)
+            values = phis
+        values = part(values)
+        if number + 1 < len(parts):
+            builder.branch(blocks[number + 1])
+    return values
