@@ -211,3 +211,24 @@ def test_without_affinity_the_processors_of_the_machine_count(tmp_path: Path, mo
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     assert available_cpus(tmp_path) == 5
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor only: there is no other one to go to")
+def test_a_helper_that_shares_its_callers_processor_goes_to_another() -> None:
+    allowed = os.sched_getaffinity(0)
+    cpu = min(allowed)
+    set_compute_threads(2)
+    (helper,) = (t.native_id for t in threading.enumerate() if t.name.startswith("numbatch-helper-"))
+    assert helper is not None
+    model, x = load_model(network(*WIDE)), drawn("input", 130, 300)
+    os.sched_setaffinity(helper, {cpu})
+    os.sched_setaffinity(0, {cpu})
+    try:
+        # It may come too late for a batch, but not for all of them.
+        for _ in range(2000):
+            model.infer(x)
+            if os.sched_getaffinity(helper) != {cpu}:
+                break
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert os.sched_getaffinity(helper) == allowed - {cpu}

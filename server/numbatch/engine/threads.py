@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from numbatch.kernels.arena import aligned_zeros
+from numbatch.kernels.placement import CPU_SET_SIZE
 from numbatch.kernels.program import DISMISS, SERVE, run_network
-from numbatch.kernels.team import TEAM_SIZE, THREADS
+from numbatch.kernels.team import CPUS, TEAM_SIZE, THREADS
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 
@@ -51,6 +52,14 @@ def _quota(cgroup: Path) -> float | None:
     return int(quota) / int(period)
 
 
+def _cpu_set() -> npt.NDArray[np.int64]:
+    """Return the processors that this process may use, a bit for each, as `numbatch.kernels.placement` takes them."""
+    bits = np.zeros(64 * CPU_SET_SIZE, np.uint8)
+    if hasattr(os, "sched_getaffinity"):
+        bits[[cpu for cpu in os.sched_getaffinity(0) if cpu < len(bits)]] = 1
+    return np.packbits(bits, bitorder="little").view(np.int64)
+
+
 class Team:
     """Threads that help whoever runs a batch.
 
@@ -73,6 +82,7 @@ class Team:
         if threads > 1:
             run_network.prepare()
         self.table[THREADS] = threads
+        self.table[CPUS : CPUS + CPU_SET_SIZE] = _cpu_set()
         # Daemons: they hold nothing that the end of the process does not free.
         self._helpers = [
             threading.Thread(target=self._help, name=f"numbatch-helper-{i}", daemon=True) for i in range(1, threads)

@@ -20,6 +20,7 @@ from numbatch.kernels.blocking import BY_ROWS, panel_shares
 from numbatch.kernels.memory import address, floats_at, shift, table_at
 from numbatch.kernels.microkernel import stream_count
 from numbatch.kernels.network import header_of, run_step, step_of
+from numbatch.kernels.placement import CPU_SET_SIZE, current_cpu, leave_cpu
 from numbatch.kernels.steps import DENSE
 from numbatch.kernels.target import NR
 
@@ -27,8 +28,10 @@ from numbatch.kernels.target import NR
 OFFERS, OPEN, INSIDE, SLEEPING, STOP, BUSY, NEXT, DONE, PARTS = range(0, 9 * 8, 8)
 # Words that are written before a batch is offered, and the threads of the team, with the caller.
 _MODE, _PROGRAM, _WORKSPACE, _X, _ROWS, _BLOCK, _OUTPUTS, _SHARERS = range(72, 80)
-THREADS = 80
-TEAM_SIZE = 88
+THREADS, _CALLER_CPU = 80, 81
+# The processors that the threads may run on.
+CPUS = 88
+TEAM_SIZE = CPUS + CPU_SET_SIZE
 
 # About 20 us: a caller that comes again within that need not wake anybody, which takes it 5 us and the sleeper 50.
 _SPINS = 800
@@ -45,6 +48,7 @@ def offer(team: Any, mode: int, program: Any, workspace: Any, x: Any, rows: int,
     team[_PROGRAM], team[_WORKSPACE] = address(program), address(workspace)
     team[_X], team[_OUTPUTS] = address(x), address(outputs)
     team[NEXT], team[DONE], team[PARTS] = 0, 0, 0
+    team[_CALLER_CPU] = current_cpu()
     # First open, then counted: who sees the count finds it open, and nobody takes part twice.
     exchange(team, OPEN, team[OFFERS] + 1)
     fetch_add(team, OFFERS, 1)
@@ -72,6 +76,9 @@ def serve(team: Any) -> None:
                 fetch_add(team, SLEEPING, -1)
                 spins = 0
         seen = read(team, OFFERS)
+        cpu = current_cpu()
+        if 0 <= cpu < 64 * CPU_SET_SIZE and cpu == team[_CALLER_CPU]:
+            leave_cpu(shift(team, CPUS), cpu)
         # Who is inside is waited for; who comes after it was closed must not touch what is no longer offered.
         fetch_add(team, INSIDE, 1)
         if read(team, OPEN) == seen:
