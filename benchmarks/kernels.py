@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--plots", type=Path, help="draw the plots in this folder (default: beside the JSON)")
     parser.add_argument("--seconds", type=float, default=0.5, help="of timed calls for each cell (default: 0.5)")
-    parser.add_argument("--attempts", type=int, default=2, help="at a disturbed cell of two threads (default: 2)")
+    parser.add_argument("--attempts", type=int, default=1, help="at a disturbed cell of two threads (default: 1)")
     parser.add_argument("--only", default="*", help="networks, as a pattern: '512x*'")
     parser.add_argument("--batches", type=_list_of(int), default=BATCHES, help="rows, with commas")
     parser.add_argument("--threads", type=_list_of(int), default=(1, 2), help="1, 2 or 1,2 (default)")

@@ -39,7 +39,7 @@ def conclusion(document: Mapping[str, Any]) -> str:
     lines = ["", f"FMA peak, GFLOP/s by threads: {_values(document['fma_peak_gflops_by_threads'])}"]
     pairs = [cell for cell in document["cells"] if cell["threads"] > 1]
     if disturbed := sum(not is_quiet(cell["fma_speedup"]) for cell in pairs):
-        lines.append(f"{disturbed} of {len(pairs)} cells of two threads were disturbed: their figures say little")
+        lines.append(f"in {disturbed} of {len(pairs)} cells two threads of the FMA kernel were under 1.9 times one")
     for threads, by_size in document["read_gb_per_s_by_working_set"].items():
         lines.append(f"reading, GB/s, threads {threads}: {_values(by_size)}")
     for name, figures in document.get("startup", {}).items():

@@ -56,10 +56,10 @@ TARGETS = (
         lambda cell, l2: _one_row_beyond_l2(cell, l2) and "k" in cell,
     ),
     Target(
-        "two threads over one, from 1 ms of work, undisturbed",
+        "two threads over one, from 1 ms of work",
         "speedup",
         1.8,
-        lambda cell, _: cell["one_thread_us"] >= 1000 and is_quiet(cell["fma_speedup"]),
+        lambda cell, _: cell["one_thread_us"] >= 1000,
     ),
     Target("bf16 weights over f32, beyond L2, one row, one thread", "bf16_speedup", 1.6, _one_row_beyond_l2),
 )
