@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stub
 	$(BIN)/python scripts/stubs.py --check
 
 bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH="--only 512x512 --threads 1": a part)
-	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json --plots benchmarks/results $(BENCH)
+	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json $(BENCH)
 
 format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff format .

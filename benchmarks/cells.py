@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders import Bind, Call, Contender, Unavailable
+from benchmarks.contenders import Bind, Call, Contender
 from benchmarks.grid import Network
 from benchmarks.roofline import Reading, Work, multiplying
 from benchmarks.targets import is_quiet
@@ -79,13 +79,7 @@ def _turns(
 
 
 def _load(network: Network, threads: int, contenders: Sequence[Contender]) -> list[tuple[Contender, Bind]]:
-    loaded = []
-    for contender in contenders:
-        try:
-            loaded.append((contender, contender.load(network, threads)))
-        except Unavailable as reason:
-            print(f"{contender.name} is left out of {network.name}, threads: {threads}: {reason}")
-    return loaded
+    return [(contender, contender.load(network, threads)) for contender in contenders]
 
 
 def _check(counts: Mapping[str, bool], calls: Mapping[tuple[str, str], Call]) -> None:

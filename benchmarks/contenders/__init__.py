@@ -14,10 +14,6 @@ Call: TypeAlias = Callable[[], Array]
 Bind: TypeAlias = Callable[[Array], Mapping[str, Call]]
 
 
-class Unavailable(Exception):
-    """A contender cannot do what is asked of it; it is left out and the reason printed."""
-
-
 class Contender(NamedTuple):
     """One that is compared.
 

@@ -112,8 +112,8 @@ def test_threads_that_are_not_wanted_any_more_end() -> None:
     ask("wide", 130)
 
 
-@pytest.mark.parametrize("number", [0, -1, 257, 10**30])
-def test_a_number_that_cannot_be_is_refused_and_changes_nothing(number: int) -> None:
+@pytest.mark.parametrize("number", [0, -1, 257, 10**30, 2.0])
+def test_a_number_that_cannot_be_is_refused_and_changes_nothing(number: Any) -> None:
     set_compute_threads(2)
     with pytest.raises(InvalidArgumentError) as refused:
         set_compute_threads(number)

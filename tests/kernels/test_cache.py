@@ -61,3 +61,9 @@ def test_a_damaged_cache_costs_a_warning_and_a_compilation(directory: Any, caplo
     assert run_it() == 42
     assert "cannot be read" in caplog.text
     assert "kernels compiled" in caplog.text
+
+
+def test_numba_that_may_not_compile_is_named_as_the_reason(directory: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    with pytest.raises(RuntimeError, match="NUMBA_DISABLE_JIT is set.*unset it"):
+        run_it()

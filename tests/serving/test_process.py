@@ -68,9 +68,9 @@ def serving(
 
 # Models that say that they run, and then take for ever.
 HANG = """
-    import time
+    from threading import Event
     from numbatch.engine import LoadedModel
-    LoadedModel.run = lambda *_, **__: (print("running", flush=True), time.sleep(1000))
+    LoadedModel.run = lambda *_, **__: (print("running", flush=True), Event().wait())
 """
 
 

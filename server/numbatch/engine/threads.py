@@ -94,7 +94,7 @@ class Team:
         run_network(self.table, _NOTHING, _NOTHING, SERVE, _NOTHING, self.table)
 
     def dismiss(self) -> None:
-        """Let the helpers end. No batch may be running."""
+        """Let the helpers end, once they have finished the shares that they are at."""
         self.table[THREADS] = 1
         run_network(self.table, _NOTHING, _NOTHING, DISMISS, _NOTHING, self.table)
         for helper in self._helpers:
@@ -136,8 +136,8 @@ def set_compute_threads(threads: int) -> None:
         INVALID_FIELD.
     """
     global _team, _chosen
-    if not 1 <= threads <= MOST_THREADS:
-        raise error(Reason.INVALID_FIELD, field="threads", got=threads, expected=f"1 to {MOST_THREADS}")
+    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise error(Reason.INVALID_FIELD, field="threads", got=repr(threads), expected=f"1 to {MOST_THREADS}")
     with _lock:
         before, _team, _chosen = _team, Team(threads), threads
     if before is not None:

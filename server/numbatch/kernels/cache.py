@@ -143,9 +143,18 @@ class CompiledOnce:
 
         It is called without the search for a version that fits the arguments: their types are for the caller
         to get right.
+
+        Raises
+        ------
+        RuntimeError
+            If Numba was told not to compile.
         """
         with self._lock:
             if self._ready is None:
+                if numba.config.DISABLE_JIT:
+                    raise RuntimeError(
+                        f"NUMBA_DISABLE_JIT is set: the {self._cache.what} cannot run as Python; unset it"
+                    )
                 started = time.perf_counter()
                 self._dispatcher.compile(self._signature)
                 self._ready = self._dispatcher.overloads[self._signature.args].entry_point

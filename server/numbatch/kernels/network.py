@@ -9,7 +9,7 @@ from numbatch.kernels.activations import FLOORS, Activation, activate
 from numbatch.kernels.dense import dense
 from numbatch.kernels.memory import copy, float_of_bits, floats_at, shift, table_at
 from numbatch.kernels.microkernel import stream_count
-from numbatch.kernels.softmax import log_softmax_row, softmax_row
+from numbatch.kernels.softmax import softmax_row
 from numbatch.kernels.steps import (
     ACTIVATION,
     DENSE,
@@ -130,14 +130,10 @@ def run_step(
         vectors = (step.source_width + _LANES - 1) // _LANES
         alpha = float_of_bits(step.alpha_bits)
         activate(kernels, step.activation, source, source_stride, target, target_stride, lines, vectors, alpha)
-    elif step.kind == SOFTMAX:
+    elif step.kind == SOFTMAX or step.kind == LOG_SOFTMAX:
         for line in range(lines):
             from_, to = shift(source, line * source_stride), shift(target, line * target_stride)
-            softmax_row(kernels, from_, to, step.source_width)
-    elif step.kind == LOG_SOFTMAX:
-        for line in range(lines):
-            from_, to = shift(source, line * source_stride), shift(target, line * target_stride)
-            log_softmax_row(kernels, from_, to, step.source_width)
+            softmax_row(kernels, step.kind == LOG_SOFTMAX, from_, to, step.source_width)
     elif step.kind == STAGE:
         if step.source_in == INPUT or lines > 1:
             _copy_lines(target, target_stride, shift(x, start * header.input_elements), lines, step.source_width)

@@ -7,8 +7,9 @@ follow each other, then come those of the next block::
     block 1:  w[KB, 0..NR) ...
 
 That is the order in which a layer is computed, so that whatever the batch the weights are one stream of memory, read in
-one direction, and every load is aligned. As bfloat16, two panels share their lines: element n
-of a line holds a weight of the even panel in its low half, that of the odd panel for the same input in its high half.
+one direction, and every load is aligned. As bfloat16, two panels share their lines:
+element n of a line holds a weight of the even panel in its low half, that of the odd panel for the same input in its
+high half.
 
 The units after the last are padded with weights and biases of 0; their sums are computed and never looked at. The 64
 bytes after each panel keep the same input of neighbouring panels out of the same cache set. Packing costs about one

@@ -14,7 +14,6 @@ The maximum is the same in any order. A row with a NaN or +inf, or of -inf only,
 gives +0, or -inf.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -31,38 +30,30 @@ LANES = 16
 
 _POINTER = simd.F32.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, _POINTER, simd.INTP])
-_SOFTMAX_SLOT, _LOG_SOFTMAX_SLOT = 576, 577
+_FIRST_SLOT = 576
 
 
 def kernels() -> list[simd.Kernel]:
     """Return both as kernels."""
     return [
-        simd.Kernel(_SOFTMAX_SLOT, "f32_rsoftmax", _SIGNATURE, _emit_softmax),
-        simd.Kernel(_LOG_SOFTMAX_SLOT, "f32_rlog_softmax", _SIGNATURE, _emit_log_softmax),
+        simd.Kernel(_FIRST_SLOT, "f32_rsoftmax", _SIGNATURE, _emit_softmax),
+        simd.Kernel(_FIRST_SLOT + 1, "f32_rlog_softmax", _SIGNATURE, _emit_log_softmax),
     ]
 
 
 @intrinsic
-def softmax_row(typingctx: Any, table: Any, source: Any, target: Any, width: Any) -> Any:
-    """Write the softmax of a row of `width` elements; both rows are padded to whole LANES and may be one.
+def softmax_row(typingctx: Any, table: Any, logarithm: Any, source: Any, target: Any, width: Any) -> Any:
+    """Write the softmax of a row of `width` elements, or its logarithm.
 
-    `table` holds the kernels' addresses (library.py).
+    Both rows are padded to whole LANES and may be one. `table` holds the kernels' addresses (library.py).
     """
-    return types.void(TABLE, FLOATS, FLOATS, types.intp), _call(_SOFTMAX_SLOT)
 
-
-@intrinsic
-def log_softmax_row(typingctx: Any, table: Any, source: Any, target: Any, width: Any) -> Any:
-    """Write the logarithm of the softmax of a row; as `softmax_row`."""
-    return types.void(TABLE, FLOATS, FLOATS, types.intp), _call(_LOG_SOFTMAX_SLOT)
-
-
-def _call(slot: int) -> Callable[..., Any]:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        simd.call_slot(builder, args[0], simd.INTP(slot), _SIGNATURE, args[1:])
+        slot = builder.add(builder.zext(args[1], simd.INTP), simd.INTP(_FIRST_SLOT))
+        simd.call_slot(builder, args[0], slot, _SIGNATURE, args[2:])
         return context.get_dummy_value()
 
-    return codegen
+    return types.void(TABLE, types.boolean, FLOATS, FLOATS, types.intp), codegen
 
 
 def _emit_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
