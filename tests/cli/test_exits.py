@@ -24,6 +24,7 @@ CODES: dict[type[NumbatchError], ExitCode] = {
     errors.OverloadedError: ExitCode.UNAVAILABLE,
     errors.DeadlineExceededError: ExitCode.UNAVAILABLE,
     errors.AccessDeniedError: ExitCode.UNAVAILABLE,
+    errors.UnauthenticatedError: ExitCode.UNAVAILABLE,
     errors.RequestCancelledError: ExitCode.INTERRUPTED,
     errors.InternalError: ExitCode.BUG,
     NumbatchError: ExitCode.UNAVAILABLE,

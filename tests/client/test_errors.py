@@ -16,6 +16,7 @@ from numbatch.client import (
     OverloadedError,
     Reason,
     RequestCancelledError,
+    UnauthenticatedError,
     UnavailableError,
     UnsupportedError,
 )
@@ -53,7 +54,7 @@ def test_the_servers_error_is_raised_again_with_all_that_it_said(bench: Bench, r
         (grpc.StatusCode.UNIMPLEMENTED, UnsupportedError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
         (grpc.StatusCode.PERMISSION_DENIED, AccessDeniedError),
-        (grpc.StatusCode.UNAUTHENTICATED, AccessDeniedError),
+        (grpc.StatusCode.UNAUTHENTICATED, UnauthenticatedError),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceededError),
         (grpc.StatusCode.CANCELLED, RequestCancelledError),
         (grpc.StatusCode.INTERNAL, InternalError),

@@ -26,7 +26,8 @@ def on_ready(info):
     print(info.address, flush=True)
 
 {before}
-config = ServerConfig(Path(sys.argv[1]), "127.0.0.1:0", compute_threads=1, shutdown_grace_s={grace})
+where = {{"model_repository": Path(sys.argv[1]), "listen": "127.0.0.1:0"}}
+config = ServerConfig(**where, compute_threads=1, shutdown_grace_s={grace})
 app.serve(config, on_ready=on_ready)
 {after}
 """
@@ -135,7 +136,7 @@ def test_work_that_never_ends_does_not_keep_it_alive(repository: Path) -> None:
 
 
 def test_a_port_in_use_is_one_clear_error(repository: Path) -> None:
-    script = "app.serve(ServerConfig(Path(sys.argv[1]), sys.argv[2]))"
+    script = "app.serve(ServerConfig(model_repository=Path(sys.argv[1]), listen=sys.argv[2]))"
     imports = "import sys; from pathlib import Path; from numbatch.serving import app"
     imports += "; from numbatch.serving.config import ServerConfig; "
     with serving(repository) as process:

@@ -24,6 +24,7 @@ from numbatch.wire.errors import (
     RequestCancelledError,
     RequestError,
     ServiceError,
+    UnauthenticatedError,
     UnavailableError,
     UnsupportedError,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "RequestCancelledError",
     "RequestError",
     "ServiceError",
+    "UnauthenticatedError",
     "UnavailableError",
     "UnsupportedError",
 ]

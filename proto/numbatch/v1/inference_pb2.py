@@ -26,21 +26,23 @@ from numbatch.v1 import errors_pb2 as numbatch_dot_v1_dot_errors__pb2
 from numbatch.v1 import tensor_pb2 as numbatch_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bnumbatch/v1/inference.proto\x12\x0bnumbatch.v1\x1a\x18numbatch/v1/errors.proto\x1a\x18numbatch/v1/tensor.proto\"\x82\x01\n\x0cInferRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12#\n\x06inputs\x18\x04 \x03(\x0b\x32\x13.numbatch.v1.Tensor\x12\x0e\n\x06layers\x18\x05 \x03(\t\"t\n\rInferResponse\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12$\n\x07outputs\x18\x04 \x03(\x0b\x32\x13.numbatch.v1.Tensor\"@\n\x12StreamInferRequest\x12*\n\x07request\x18\x01 \x01(\x0b\x32\x19.numbatch.v1.InferRequest\"\x8a\x01\n\x13StreamInferResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.numbatch.v1.InferResponseH\x00\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x13.numbatch.v1.StatusH\x00\x42\t\n\x07outcome2\xa8\x01\n\x10InferenceService\x12>\n\x05Infer\x12\x19.numbatch.v1.InferRequest\x1a\x1a.numbatch.v1.InferResponse\x12T\n\x0bStreamInfer\x12\x1f.numbatch.v1.StreamInferRequest\x1a .numbatch.v1.StreamInferResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bnumbatch/v1/inference.proto\x12\x0bnumbatch.v1\x1a\x18numbatch/v1/errors.proto\x1a\x18numbatch/v1/tensor.proto\"\xab\x01\n\x0cInferRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12#\n\x06inputs\x18\x04 \x03(\x0b\x32\x13.numbatch.v1.Tensor\x12\x0e\n\x06layers\x18\x05 \x03(\t\x12\'\n\x08priority\x18\x06 \x01(\x0e\x32\x15.numbatch.v1.Priority\"t\n\rInferResponse\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\x03\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12$\n\x07outputs\x18\x04 \x03(\x0b\x32\x13.numbatch.v1.Tensor\"@\n\x12StreamInferRequest\x12*\n\x07request\x18\x01 \x01(\x0b\x32\x19.numbatch.v1.InferRequest\"\x8a\x01\n\x13StreamInferResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.numbatch.v1.InferResponseH\x00\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x13.numbatch.v1.StatusH\x00\x42\t\n\x07outcome*L\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fPRIORITY_NORMAL\x10\x01\x12\x11\n\rPRIORITY_HIGH\x10\x02\x32\xa8\x01\n\x10InferenceService\x12>\n\x05Infer\x12\x19.numbatch.v1.InferRequest\x1a\x1a.numbatch.v1.InferResponse\x12T\n\x0bStreamInfer\x12\x1f.numbatch.v1.StreamInferRequest\x1a .numbatch.v1.StreamInferResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'numbatch.v1.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PRIORITY']._serialized_start=595
+  _globals['_PRIORITY']._serialized_end=671
   _globals['_INFERREQUEST']._serialized_start=97
-  _globals['_INFERREQUEST']._serialized_end=227
-  _globals['_INFERRESPONSE']._serialized_start=229
-  _globals['_INFERRESPONSE']._serialized_end=345
-  _globals['_STREAMINFERREQUEST']._serialized_start=347
-  _globals['_STREAMINFERREQUEST']._serialized_end=411
-  _globals['_STREAMINFERRESPONSE']._serialized_start=414
-  _globals['_STREAMINFERRESPONSE']._serialized_end=552
-  _globals['_INFERENCESERVICE']._serialized_start=555
-  _globals['_INFERENCESERVICE']._serialized_end=723
+  _globals['_INFERREQUEST']._serialized_end=268
+  _globals['_INFERRESPONSE']._serialized_start=270
+  _globals['_INFERRESPONSE']._serialized_end=386
+  _globals['_STREAMINFERREQUEST']._serialized_start=388
+  _globals['_STREAMINFERREQUEST']._serialized_end=452
+  _globals['_STREAMINFERRESPONSE']._serialized_start=455
+  _globals['_STREAMINFERRESPONSE']._serialized_end=593
+  _globals['_INFERENCESERVICE']._serialized_start=674
+  _globals['_INFERENCESERVICE']._serialized_end=842
 # @@protoc_insertion_point(module_scope)

@@ -15,7 +15,8 @@ They are sorted by who must act::
     │   ├── UnavailableError        UNAVAILABLE
     │   ├── OverloadedError         RESOURCE_EXHAUSTED
     │   ├── DeadlineExceededError   DEADLINE_EXCEEDED
-    │   ├── AccessDeniedError       UNAUTHENTICATED, PERMISSION_DENIED
+    │   ├── AccessDeniedError       PERMISSION_DENIED
+    │   │   └── UnauthenticatedError    UNAUTHENTICATED
     │   └── RequestCancelledError   CANCELLED
     └── InternalError               a programmer of numbatch: please report it   INTERNAL
 
@@ -164,6 +165,12 @@ class AccessDeniedError(ServiceError):
     code = Code.PERMISSION_DENIED
 
 
+class UnauthenticatedError(AccessDeniedError):
+    """The server does not know the caller: it brought no token, or a wrong one."""
+
+    code = Code.UNAUTHENTICATED
+
+
 class RequestCancelledError(ServiceError):
     """The request was cancelled before it was answered."""
 
@@ -208,6 +215,11 @@ _CLASSES: dict[Reason, type[NumbatchError]] = {
     Reason.SERVER_UNREACHABLE: UnavailableError,
     Reason.DEADLINE_EXCEEDED: DeadlineExceededError,
     Reason.CANCELLED: RequestCancelledError,
+    Reason.SERVER_OVERLOADED: OverloadedError,
+    Reason.MEMORY_LIMIT: OverloadedError,
+    Reason.STREAM_STALLED: OverloadedError,
+    Reason.UNAUTHENTICATED: UnauthenticatedError,
+    Reason.PERMISSION_DENIED: AccessDeniedError,
     Reason.INTERNAL: InternalError,
 }
 
@@ -223,7 +235,7 @@ _CLASSES_BY_CODE: dict[int, type[NumbatchError]] = {
     Code.UNIMPLEMENTED: UnsupportedError,
     Code.INTERNAL: InternalError,
     Code.UNAVAILABLE: UnavailableError,
-    Code.UNAUTHENTICATED: AccessDeniedError,
+    Code.UNAUTHENTICATED: UnauthenticatedError,
 }
 
 
@@ -235,7 +247,14 @@ def error_class(reason: Reason, code: int = Code.UNKNOWN) -> type[NumbatchError]
 
 
 def error(
-    reason: Reason, problem: str = "", *, field: str = "", got: object = "", expected: object = "", hint: str = ""
+    reason: Reason,
+    problem: str = "",
+    *,
+    field: str = "",
+    got: object = "",
+    expected: object = "",
+    hint: str = "",
+    retry_delay_s: float | None = None,
 ) -> NumbatchError:
     """Make the error for a reason, its message written in the one form that all of them share.
 
@@ -251,6 +270,8 @@ def error(
         What came and what should have.
     hint : str
         What to do about it.
+    retry_delay_s : float, optional
+        Wait so many seconds before the next try.
 
     Returns
     -------
@@ -263,4 +284,4 @@ def error(
     )
     message = ": ".join(part for part in (field, problem, comparison) if part)
     message = "; ".join(part for part in (message, hint) if part)
-    return error_class(reason)(reason, message, field=field, got=got, expected=expected)
+    return error_class(reason)(reason, message, field=field, got=got, expected=expected, retry_delay_s=retry_delay_s)

@@ -1,66 +1,22 @@
 """`numbatch serve`."""
 
 import json
-from collections.abc import Callable
-from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from numbatch.cli.options import json_option, state_name
-from numbatch.serving.config import LOG_LEVELS, ServerConfig
+from numbatch.cli.server_options import ServeCommand, server_options
+from numbatch.serving.config import ServerConfig
 from numbatch.v1.repository_pb2 import MODEL_STATE_READY
 from numbatch.wire.errors import InvalidArgumentError
-from numbatch.wire.precision import WEIGHTS_PRECISIONS
 
 if TYPE_CHECKING:
     from numbatch.serving.app import ServerInfo
 
-Callback = Callable[..., None]
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ServerConfig)}
-
-
-def _option(name: str, **settings: Any) -> Callable[[Callback], Callback]:
-    """Return the option that sets a field of ServerConfig, with the field's default."""
-    flag = "--" + name.replace("_", "-")
-    shown = _DEFAULTS[name] is not None
-    return click.option(flag, name, default=_DEFAULTS[name], show_default=shown, **settings)
-
-
-@click.command()
-@_option(
-    "model_repository",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The folder to load models from, DIR/NAME/VERSION/model.binpb. Without it the server starts empty, and models "
-    "are loaded from messages.",
-)
-@_option("listen", metavar="HOST:PORT", help="Where to listen. Port 0: a free one. 0.0.0.0: on every interface.")
-@_option(
-    "weights_precision",
-    type=click.Choice(WEIGHTS_PRECISIONS),
-    help="How the weights of models from the repository are kept. bf16 rounds them, for half the memory; "
-    "`numbatch model compare` shows what that does to a model's outputs.",
-)
-@_option(
-    "compute_threads",
-    type=int,
-    metavar="N",
-    help="How many threads work on a large batch. Without it: as many as there are processors for the process.",
-)
-@_option(
-    "max_message_bytes", type=int, metavar="N", help="The largest message, in bytes. Clients have a limit as well."
-)
-@_option("stream_window", type=int, metavar="N", help="How many requests of one stream are read ahead.")
-@_option(
-    "shutdown_grace_s",
-    type=float,
-    metavar="SECONDS",
-    help="How long requests in progress may take to finish when the server is asked to stop.",
-)
-@_option("log_level", type=click.Choice(LOG_LEVELS), help="How much to log.")
+@click.command(cls=ServeCommand)
+@server_options
 @json_option
 def serve(json_wanted: bool, **options: Any) -> None:
     """Serve a model repository over gRPC.

@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"(?P<host>[^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
-def parse_address(text: str) -> tuple[str, int]:
+def parse_address(text: str, field: str = "listen") -> tuple[str, int]:
     """Return the host, without brackets, and the port of "host:port".
 
     Raises
@@ -27,7 +27,7 @@ def parse_address(text: str) -> tuple[str, int]:
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         expected = "host:port such as 127.0.0.1:8001, [::1]:8001, or port 0 for a free one"
-        raise error(Reason.INVALID_FIELD, "no address to listen on", field="listen", got=repr(text), expected=expected)
+        raise error(Reason.INVALID_FIELD, "no address to listen on", field=field, got=repr(text), expected=expected)
     return match["host"].strip("[]"), int(match["port"])
 
 

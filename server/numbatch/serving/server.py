@@ -46,7 +46,7 @@ class Server:
 
     For example::
 
-        async with Server(ServerConfig(Path("models"), listen="127.0.0.1:0")) as server:
+        async with Server(ServerConfig(model_repository=Path("models"), listen="127.0.0.1:0")) as server:
             print(server.address)
 
     Parameters

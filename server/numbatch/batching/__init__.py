@@ -1,0 +1,1 @@
+"""Dynamic batching: which requests wait, which run together and when, which are refused."""

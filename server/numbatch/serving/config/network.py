@@ -1,0 +1,33 @@
+"""Options: where the server listens, and what a peer may send."""
+
+from dataclasses import dataclass
+
+from numbatch.serving.address import parse_address
+from numbatch.serving.config.options import Options, option
+
+# The length of a message is an int32, in protobuf and in gRPC.
+_MAX_MESSAGE_BYTES = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(Options):
+    """Where the server listens, and what a peer may send."""
+
+    listen: str = option(
+        "127.0.0.1:8001",
+        "Where to listen. Port 0: a free one. 0.0.0.0: on every interface. An IPv6 address stands in brackets.",
+        metavar="HOST:PORT",
+        check=parse_address,
+    )
+    max_message_bytes: int = option(
+        64 * 2**20,
+        "The largest message that is accepted or sent, in bytes. Clients have a limit as well.",
+        least=1024,
+        most=_MAX_MESSAGE_BYTES,
+    )
+    stream_window: int = option(
+        8,
+        "How many requests of one stream are read before the first of them is answered.",
+        least=1,
+        most=1024,
+    )
