@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from numbatch.serving.config.batching import BatchingOptions
 from numbatch.serving.config.compute import ComputeOptions
 from numbatch.serving.config.lifecycle import LifecycleOptions
 from numbatch.serving.config.models import ModelOptions
@@ -13,7 +14,9 @@ __all__ = ["ServerConfig"]
 
 # The last base's fields come first.
 @dataclass(frozen=True, kw_only=True)
-class ServerConfig(ObservabilityOptions, LifecycleOptions, ComputeOptions, ModelOptions, NetworkOptions):
+class ServerConfig(
+    ObservabilityOptions, LifecycleOptions, ComputeOptions, BatchingOptions, ModelOptions, NetworkOptions
+):
     """Configures a server. All fields are keywords; `numbatch serve --help` describes them and their defaults.
 
     Raises
