@@ -16,7 +16,7 @@ def queue(*, max_bytes_in_flight: int = 100 * MIB, threads: int = 1) -> Queue:
 
 
 def group(model: str = "m", **limits: Any) -> Group:
-    return Group(model, lambda parts: None, BatchLimits(**limits))
+    return Group(model, lambda parts, is_guest: None, BatchLimits(**limits))
 
 
 def offered(to: Queue, request: Request, now: float = 0.0) -> Request:

@@ -91,9 +91,9 @@ def test_a_full_queue_refuses_at_once_and_names_the_limit(monkeypatch: pytest.Mo
     go_on = threading.Event()
     compute = LoadedModel.compute
 
-    def wait(*arguments: Any) -> None:
+    def wait(*arguments: Any, **options: Any) -> None:
         assert go_on.wait(20)
-        compute(*arguments)
+        compute(*arguments, **options)
 
     with (
         running_server([tiny_model()], max_in_flight=2) as server,

@@ -22,7 +22,7 @@ class Job:
         if self._withdrawn.is_set():
             return False
         try:
-            self.request.group.run([Part(self.request, 0, self.request.rows)])
+            self.request.group.run([Part(self.request, 0, self.request.rows)], False)
         except Exception as problem:
             self.fail(problem)
             return True

@@ -71,7 +71,7 @@ class Batcher:
             batch, expired = self._queue.take(now)
             if not self._queue.is_empty:
                 self._work.notify()
-        self._run(batch, expired)
+        self._run(batch, expired, is_guest=True)
 
     def run_next(self, *, wait: bool = False) -> bool:
         """Run the next batch, and return whether there was one.
@@ -114,12 +114,12 @@ class Batcher:
         while self.run_next(wait=True):
             pass
 
-    def _run(self, batch: Batch | None, ended: list[Request]) -> None:
+    def _run(self, batch: Batch | None, ended: list[Request], *, is_guest: bool = False) -> None:
         report = None
         if batch is not None:
             problem: BaseException | None = None
             try:
-                batch.group.run(batch.parts)
+                batch.group.run(batch.parts, is_guest)
             except BaseException as raised:  # whatever it is, it is told to those who wait, and the next batch runs
                 _log.exception("a batch of %d rows of %s failed", batch.rows, batch.group.model)
                 problem = raised

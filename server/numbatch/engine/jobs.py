@@ -74,22 +74,30 @@ class Slice(NamedTuple):
     stop: int
 
 
-def run_together(slices: Sequence[Slice]) -> None:
-    """Compute rows of jobs, all of one model and selection, in one call."""
+def run_together(slices: Sequence[Slice], *, alone: bool = False) -> None:
+    """Compute rows of jobs, all of one model and selection, in one call.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        One or more.
+    alone : bool
+        Whether to leave the helpers asleep, as is best for what is quick: to wake one takes some 20 us.
+    """
     job, start, stop = slices[0]
     model, selection = job.model, job.selection
     if len(slices) == 1:
         rows = stop - start
         x = job.x if rows == job.rows else _rows_of(job, start, stop)
         outputs = np.empty(rows * selection.elements, np.float32)
-        model.compute(selection, x, rows, outputs)
+        model.compute(selection, x, rows, outputs, alone=alone)
         job.take(_by_layer(selection, outputs, rows, 0, rows), start, stop)
         return
     rows = sum(stop - start for _, start, stop in slices)
     outputs = np.empty(rows * selection.elements, np.float32)
     with model.gathering(rows) as gathered:
         np.concatenate([_rows_of(*each) for each in slices], out=gathered)
-        model.compute(selection, gathered, rows, outputs)
+        model.compute(selection, gathered, rows, outputs, alone=alone)
     at = 0
     for job, start, stop in slices:
         end = at + stop - start

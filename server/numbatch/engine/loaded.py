@@ -14,7 +14,7 @@ from numbatch.engine.precision import in_precision
 from numbatch.engine.requests import check_array, check_inputs, check_layers
 from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
-from numbatch.engine.threads import compute_team
+from numbatch.engine.threads import NOBODY, compute_team
 from numbatch.engine.validation import Source, dense_weights, open_model, summarize
 from numbatch.engine.weights import WeightsReader
 from numbatch.kernels.arena import aligned_zeros
@@ -253,7 +253,7 @@ class LoadedModel:
         yield memory[: rows * elements].reshape(rows, elements)
         self._gathered.append(memory)
 
-    def compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array) -> None:
+    def compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array, *, alone: bool = False) -> None:
         """Run the compiled call, on scratch memory that no other call uses. Nothing is checked.
 
         Parameters
@@ -266,8 +266,10 @@ class LoadedModel:
             1 or more.
         outputs : ndarray of float32
             Filled: the layers one after the other, each for all rows.
+        alone : bool
+            Whether no other thread is to help.
         """
-        team = compute_team()
+        team = NOBODY if alone else compute_team()
         try:
             workspace = self._workspaces.pop()
         except IndexError:

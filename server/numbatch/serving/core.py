@@ -249,8 +249,8 @@ class Core:
 _MOST_GROUPS = 256
 
 
-def _run(parts: Sequence[Part]) -> None:
-    run_together([Slice(part.request.payload, part.start, part.stop) for part in parts])
+def _run(parts: Sequence[Part], on_loop: bool) -> None:
+    run_together([Slice(part.request.payload, part.start, part.stop) for part in parts], alone=on_loop)
 
 
 def _refused(refusal: Refusal) -> NumbatchError:
