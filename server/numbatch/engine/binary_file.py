@@ -74,8 +74,8 @@ class BinaryFile:
         count = int(np.prod(shape, dtype=np.int64))
         if at + 4 * count > self.size:
             raise CutShortError
-        array = np.empty(count, "<f4")
-        left = memoryview(array).cast("B")
+        array: Float32Array = np.empty(count, "<f4")
+        left = memoryview(array.view(np.uint8).data)
         while left:
             read = os.preadv(self._file, [left], at)
             if read == 0:

@@ -42,7 +42,7 @@ def model_file(path: str | os.PathLike[str]) -> Path:
 
 
 class OpenedModel(NamedTuple):
-    """A model message, of which large weights may be missing: those that are in the file, by the paths of their fields."""
+    """A model message without its large weights, the file that has them, and where, by the paths of their fields."""
 
     model: Model
     file: BinaryFile | None = None
@@ -53,23 +53,31 @@ def open_model_file(path: str | os.PathLike[str]) -> OpenedModel:
     """Read a model message as `read_model` does, but leave large weights in the file."""
     path = model_file(path)
     try:
-        size = path.stat().st_size
-        if is_read_whole(path, size):
-            return OpenedModel(read_model(path))
-        file = BinaryFile(path)
-        data, extents = without_weights(file)
-        return OpenedModel(Model.FromString(data), file, extents)
-    except UnusualError:
-        return OpenedModel(read_model(path))
+        return _without_weights(path) or OpenedModel(read_model(path))
     except OSError as unreadable:
         raise _unreadable(path, unreadable) from unreadable
     except (MalformedError, DecodeError) as malformed:
-        raise _malformed(path, f": {size} bytes") from malformed
+        raise _malformed(path, f": {path.stat().st_size} bytes") from malformed
 
 
-def is_read_whole(path: Path, size: int) -> bool:
-    """Whether a model file of this size is read with all its weights."""
-    return size < LARGE_FILE_BYTES or path.suffix == ".txtpb"
+def is_read_whole(path: Path) -> bool:
+    """Whether `open_model_file` reads a model file with all its weights."""
+    try:
+        return _without_weights(path) is None
+    except (OSError, MalformedError, DecodeError):
+        return False
+
+
+def _without_weights(path: Path) -> OpenedModel | None:
+    """Return the message of a large file without its weights, or None if it is to be read as a whole."""
+    if path.suffix == ".txtpb" or path.stat().st_size < LARGE_FILE_BYTES:
+        return None
+    file = BinaryFile(path)
+    try:
+        data, extents = without_weights(file)
+    except UnusualError:
+        return None
+    return OpenedModel(Model.FromString(data), file, extents)
 
 
 def read_model(path: str | os.PathLike[str]) -> Model:

@@ -1,8 +1,8 @@
 """Model files with their weights in them, read without their weights.
 
-A message that is parsed is in memory as a whole, beside the bytes that it came in: three times the weights until they are
-packed. So the weights of a large file are left where they are. What is parsed is the message without them, and where
-they lie in the file is known by the path of their field.
+A message that is parsed is in memory as a whole, beside the bytes that it came in: three times the weights until they
+are packed. So the weights of a large file are left where they are. What is parsed is the message without them, and
+where they lie in the file is known by the path of their field.
 
 Only what every serializer writes is understood: each part once, and one kind of layer. A file that has it otherwise is
 right nevertheless, and is parsed as a whole.
@@ -50,7 +50,7 @@ class MalformedError(Exception):
 
 
 class Field(NamedTuple):
-    """A field as it stands in a file: its number, its wire type, and where it begins, its contents begin, and it ends."""
+    """A field in a file: its number, its wire type, and where it begins, where its contents begin, where it ends."""
 
     number: int
     wire_type: int
@@ -60,7 +60,7 @@ class Field(NamedTuple):
 
 
 def without_weights(file: BinaryFile) -> tuple[bytes, dict[str, Extent]]:
-    """Return the bytes of a Model message without its large weights, and where those lie, by "model.layers[2].dense.bias".
+    """Return the bytes of a Model message without its large weights, and where those lie by the paths of their fields.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Tensors in a safetensors file: its header is read and checked, its data is left where it is.
 
-The format: a little-endian uint64, the length of a JSON object; that object, which gives for each tensor its type, its shape
-and its place in the bytes that follow; those bytes. Every size that a header declares is compared with the file's before
-anything is made of it.
+The format: a little-endian uint64, the length of a JSON object; that object, which gives for each tensor its type, its
+shape and its place in the bytes that follow; those bytes. Every size that a header declares is compared with the file's
+before anything is made of it.
 """
 
 import json

@@ -63,7 +63,7 @@ class DensePart(NamedTuple):
 
 
 def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[DensePart]:
-    """Read and check the weights of the dense layers, in parts of some megabytes that each begin at a multiple of KB."""
+    """Read and check the weights of the dense layers, in parts of some megabytes that begin at multiples of KB."""
     for node in graph.nodes:
         if node.kind == "dense":
             dense, field = node.layer.dense, f"{node.field}.dense"

@@ -18,7 +18,7 @@ from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array, data_type_name, is_float32, shape_text
 
 # Parts of about this size are read at a time: enough for the disk, little beside the weights.
-_PART_BYTES = 4 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 
 _LONGEST_TEXT = 200
 
@@ -92,7 +92,7 @@ class WeightsReader:
             FEATURE_UNSUPPORTED.
         """
         source = self._source(weights, expected, field)
-        count = step * max(1, _PART_BYTES // (4 * step * math.prod(expected[1:])))
+        count = step * max(1, PART_BYTES // (4 * step * math.prod(expected[1:])))
         digest = hashlib.sha256()
         problem: NumbatchError | None = None
         for first in range(0, expected[0], count):

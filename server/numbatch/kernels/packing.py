@@ -70,7 +70,8 @@ def pack(
     place : PackedDense
         From `layout`.
     kernel : ndarray of float32, shape (inputs, units)
-        W, or some rows of it; any strides, any alignment. For bfloat16, numbers that are: their lower halves are left out.
+        W, or some rows of it; any strides, any alignment. For bfloat16, numbers that are: their lower halves are
+        left out.
     bias : ndarray of float32, shape (units,), or None
         b. None: zeros.
     arena : ndarray of float32, one-dimensional
@@ -110,7 +111,7 @@ def unpack(place: PackedDense, arena: Float32Array) -> tuple[Float32Array, Float
 def _streams(
     place: PackedDense, arena: Float32Array, first: int, end: int
 ) -> Iterator[tuple[slice, slice, Float32Array]]:
-    """Give the inputs, the units and the lines of each stream of each block, from the block that begins with an input."""
+    """Give the inputs, the units and the lines of each stream of some blocks, from one input to before another."""
     streams = stream_count(place.panels, place.bf16)
     at = place.w_at + first // KB * streams * stream_stride(KB)
     width = NR << place.bf16

@@ -41,10 +41,6 @@ class Decision(NamedTuple):
     load: tuple[Key, ...] = ()
     retire: tuple[Key, ...] = ()
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.fail or self.load or self.retire)
-
 
 def decide(
     found: Survey,
@@ -76,9 +72,7 @@ def decide(
     )
 
 
-def _decide(
-    name: str, model: ModelOnDisk, entries: Mapping[int, Entry], default_policy: VersionPolicy
-) -> Decision:
+def _decide(name: str, model: ModelOnDisk, entries: Mapping[int, Entry], default_policy: VersionPolicy) -> Decision:
     if model.problem:
         listed = 0 in entries and entries[0].reason == model.problem
         return Decision(fail=() if listed else ((name, 0, model.problem),))

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
@@ -15,7 +16,8 @@ class VersionPolicy(Protocol):
         """Return those of the versions that are to be served, if some of them cannot be loaded."""
 
 
-class Latest(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Latest:
     """The newest so many of those that can be loaded: an older one takes the place of one that cannot."""
 
     count: int = 1
@@ -28,7 +30,11 @@ class Latest(NamedTuple):
         return f"latest:{self.count}"
 
 
-class All(NamedTuple):
+LATEST = Latest()
+
+
+@dataclass(frozen=True, slots=True)
+class All:
     """Every version."""
 
     def choose(self, versions: Collection[int], failed: Collection[int] = ()) -> frozenset[int]:
@@ -39,7 +45,8 @@ class All(NamedTuple):
         return "all"
 
 
-class Specific(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Specific:
     """Those that are listed."""
 
     versions: tuple[int, ...]

@@ -95,7 +95,9 @@ def read_settings(folder: Path, root: Path) -> ModelSettings:
         text = data.decode()
         message = text_format.Parse(text, SettingsMessage())
     except UnicodeDecodeError as binary:
-        raise error(Reason.MODEL_INVALID, f"{shown} is no text", expected="numbatch.v1.ModelSettings as text") from binary
+        raise error(
+            Reason.MODEL_INVALID, f"{shown} is no text", expected="numbatch.v1.ModelSettings as text"
+        ) from binary
     except text_format.ParseError as malformed:
         line, problem = _parts(malformed)
         raise error(

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-# (path, mode, size, time of the last change) of each file. The mode is there so that a permission that was mended counts.
-# Not the inode: some network file systems make it up anew.
+# (path, mode, size, time of the last change) of each file. The mode is there so that a permission that was mended
+# counts. Not the inode: some network file systems make it up anew.
 Signature = tuple[tuple[str, int, int, int], ...]
 
 

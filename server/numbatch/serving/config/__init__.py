@@ -7,13 +7,16 @@ from numbatch.serving.config.lifecycle import LifecycleOptions
 from numbatch.serving.config.models import ModelOptions
 from numbatch.serving.config.network import NetworkOptions
 from numbatch.serving.config.observability import ObservabilityOptions
+from numbatch.serving.config.repository import RepositoryOptions
 
 __all__ = ["ServerConfig"]
 
 
 # The last base's fields come first.
 @dataclass(frozen=True, kw_only=True)
-class ServerConfig(ObservabilityOptions, LifecycleOptions, ComputeOptions, ModelOptions, NetworkOptions):
+class ServerConfig(
+    ObservabilityOptions, LifecycleOptions, ComputeOptions, RepositoryOptions, ModelOptions, NetworkOptions
+):
     """Configures a server. All fields are keywords; `numbatch serve --help` describes them and their defaults.
 
     Raises
