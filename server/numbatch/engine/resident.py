@@ -12,7 +12,7 @@ _COMPILER = "libllvmlite.so"
 
 
 class Mapping(NamedTuple):
-    """A part of the address space: its place, its permissions, its file, and how much of it is not the file's any more."""
+    """A part of the address space: its place, its permissions, its file, how much of it is not the file's."""
 
     start: int
     end: int

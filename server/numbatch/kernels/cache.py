@@ -82,7 +82,7 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
         """Return what is kept for a signature, or None."""
         kept = None
         try:
-            # As the class above does, but without what only a compiler needs: 200 modules and all their types, which are
+            # As the class above does, but without what only a compiler needs: 200 modules and all their types,
             # 30 MB and half a second. The code calls functions of the run-time, so that is what it needs.
             rtsys.initialize(target_context)
             with self._guard_against_spurious_io_errors():

@@ -13,7 +13,7 @@ from numbatch.wire.reasons import Reason
 
 @dataclass(frozen=True)
 class VersionOnDisk:
-    """A version: its folder, the signature of its files and of its model's settings, the reason if it cannot be loaded."""
+    """A version: its folder, the signature of its files and settings, and the reason if it cannot be loaded."""
 
     folder: Path
     signature: Signature
