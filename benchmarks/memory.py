@@ -52,7 +52,9 @@ class Resident(NamedTuple):
 def memory_of(pid: int) -> Resident:
     """Return what a process has, and set its peak back."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
+    sizes = {
+        name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest
+    }
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return Resident(sizes["VmRSS"], sizes["RssAnon"], sizes["VmHWM"])
 
@@ -79,7 +81,17 @@ def write(model: Model, repository: Path, form: str) -> int:
 @contextlib.contextmanager
 def serving(repository: Path) -> Iterator[tuple[int, str]]:
     """Run a server, and give its process and its address once it is ready."""
-    command = [sys.executable, "-m", "numbatch.cli", "serve", "--json", "--listen", "127.0.0.1:0", "--log-level", "error"]
+    command = [
+        sys.executable,
+        "-m",
+        "numbatch.cli",
+        "serve",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-level",
+        "error",
+    ]
     command += ["--model-repository", str(repository)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -115,7 +127,9 @@ def table(rows: Sequence[Row]) -> str:
     lines = [f"{'MB':40}{'weights':>9}{'resident':>10}{'anonymous':>11}{'peak':>7}{'beyond':>8}"]
     for row in rows:
         sizes = [row.weights, row.resident, row.anonymous, row.peak, row.resident - row.weights]
-        lines.append(f"{row.case:40}" + "".join(f"{size / MB:{w}.0f}" for size, w in zip(sizes, (9, 10, 11, 7, 8), strict=True)))
+        lines.append(
+            f"{row.case:40}" + "".join(f"{size / MB:{w}.0f}" for size, w in zip(sizes, (9, 10, 11, 7, 8), strict=True))
+        )
     return "\n".join(lines)
 
 

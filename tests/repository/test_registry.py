@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from numbatch.engine import LoadedModel, load_model
+from numbatch.repository.policy import All
 from numbatch.repository.registry import Registry
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import ModelState
@@ -44,21 +45,43 @@ def factor(registry: Registry, version: int = 0) -> float:
     return float(model.infer([1, 1])[0])
 
 
-def test_all_versions_are_loaded_and_the_newest_answers(tmp_path: Path) -> None:
+def test_the_newest_version_is_loaded_and_answers(tmp_path: Path) -> None:
     for version in (1, 2, 10):
         write_model(tmp_path, tiny_model(factor=version), version)
     registry = Registry(tmp_path)
-    to_load = registry.discover()
+    found = registry.discover()
+    assert listing(registry) == [("tiny", 10, "LOADING", False)]
+    registry.load(found)
+    assert listing(registry) == [("tiny", 10, "READY", True)]
+    assert factor(registry) == 10
+    with pytest.raises(NotFoundError, match="no such version of model 'tiny' on this server: got 2, expected 10"):
+        factor(registry, 2)
+
+
+def test_where_the_policy_says_so_all_versions_are_loaded_and_the_newest_answers(tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        write_model(tmp_path, tiny_model(factor=version), version)
+    registry = Registry(tmp_path, version_policy=All())
+    found = registry.discover()
     assert listing(registry) == [("tiny", version, "LOADING", False) for version in (1, 2, 10)]
-    registry.load(to_load)
+    registry.load(found)
     assert listing(registry) == [("tiny", 1, "READY", False), ("tiny", 2, "READY", False), ("tiny", 10, "READY", True)]
     assert (factor(registry), factor(registry, 2)) == (10, 2)
 
 
 def test_the_newest_version_is_loaded_first(tmp_path: Path) -> None:
+    loaded: list[str] = []
+
+    def load(source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
+        assert isinstance(source, Path)
+        loaded.append(source.name)
+        return load_model(source, name=name)
+
     for version in (1, 2, 10):
         write_model(tmp_path, tiny_model(), version)
-    assert [found.version for found in Registry(tmp_path).discover()] == [10, 2, 1]
+    registry = Registry(tmp_path, load=load, version_policy=All())
+    registry.load(registry.discover())
+    assert loaded == ["10", "2", "1"]
 
 
 def test_a_bad_model_is_listed_with_its_reason_and_harms_no_other(tmp_path: Path) -> None:
@@ -78,7 +101,7 @@ def test_a_bad_model_is_listed_with_its_reason_and_harms_no_other(tmp_path: Path
     assert reasons == {"cut": "MODEL_CORRUPT", "empty": "MODEL_CORRUPT", "nan": "WEIGHTS_NOT_FINITE", "tiny": ""}
 
 
-def test_a_version_that_fails_leaves_the_older_one_answering(tmp_path: Path) -> None:
+def test_where_the_newest_version_fails_the_next_older_one_is_loaded_and_answers(tmp_path: Path) -> None:
     write_model(tmp_path, tiny_model(factor=1), 1)
     write_model(tmp_path, Model(name="tiny"), 2)
     registry = Registry(tmp_path)
@@ -106,7 +129,7 @@ def test_a_bug_while_loading_fails_that_version_only(tmp_path: Path, caplog: pyt
 
 def test_without_a_repository_nothing_is_found() -> None:
     registry = Registry(None)
-    assert registry.discover() == []
+    assert registry.discover() == {}
     with pytest.raises(NotFoundError, match="no such model in the model repository on disk"):
         registry.load_from_disk("tiny")
 

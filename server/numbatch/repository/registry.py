@@ -1,4 +1,4 @@
-"""The models in memory: loaded, swapped and unloaded under a lock, read without one.
+"""The models in memory: loaded, swapped and unloaded, read without a lock.
 
 Every change makes a new `Snapshot` and puts it in the place of the old one. A request takes the snapshot that is there
 when it arrives, and with it a model that stays whole until the request is done, whatever is loaded meanwhile.
@@ -6,7 +6,6 @@ when it arrives, and with it a model that stays whole until the request is done,
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -18,7 +17,7 @@ from numbatch.repository.loading import Loader, Retries, VersionLoader
 from numbatch.repository.memory import MemoryAccount
 from numbatch.repository.policy import LATEST, VersionPolicy
 from numbatch.repository.settings import DEFAULTS
-from numbatch.repository.signature import Signature
+from numbatch.repository.signature import NOT_TRIED
 from numbatch.repository.snapshot import (
     Entry,
     Snapshot,
@@ -26,14 +25,10 @@ from numbatch.repository.snapshot import (
     model_not_found,
     version_not_found,
 )
+from numbatch.repository.states import States
 from numbatch.repository.survey import ModelOnDisk, Survey, survey
 from numbatch.v1.model_pb2 import Model
-from numbatch.v1.repository_pb2 import (
-    MODEL_STATE_FAILED,
-    MODEL_STATE_LOADING,
-    MODEL_STATE_READY,
-    MODEL_STATE_UNLOADED,
-)
+from numbatch.v1.repository_pb2 import MODEL_STATE_LOADING, MODEL_STATE_READY
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.names import is_model_name
 from numbatch.wire.precision import checked_precision
@@ -44,9 +39,6 @@ __all__ = ["Loader", "Registry", "Retries"]
 _log = logging.getLogger(__name__)
 
 _ON_DISK = "in the model repository on disk"
-
-# Of a version that was found, and not tried yet.
-_NOT_TRIED: Signature = ()
 
 
 class Registry:
@@ -86,15 +78,13 @@ class Registry:
         self._version_policy = version_policy
         self.memory = memory or MemoryAccount()
         self._loader = VersionLoader(load, self.memory, retries)
-        self._on_change = on_change
-        self._lock = threading.Lock()
+        self._states = States(on_change)
         self._closed = False
-        self._snapshot = Snapshot()
 
     @property
     def snapshot(self) -> Snapshot:
         """What is known now. It does not change any more; ask again for what is known later."""
-        return self._snapshot
+        return self._states.snapshot
 
     def survey(self, names: Collection[str] | None = None) -> Survey:
         """Return what lies in the repository, of all models or some.
@@ -128,10 +118,10 @@ class Registry:
         for name in sorted(set(names or ()) - found.keys()):
             missing = model_not_found(name, self.survey(), _ON_DISK)
             found[name] = ModelOnDisk(problem=f"{missing.reason}: {missing.message}")
-        decision = decide(found, self._snapshot.versions, self._version_policy)
+        decision = decide(found, self.snapshot.versions, self._version_policy)
         self._list_failed(decision)
         for name, version in decision.load:
-            self._put(Entry(name, version, MODEL_STATE_LOADING, signature=_NOT_TRIED))
+            self._states.begin(name, version, NOT_TRIED)
         return found
 
     def load(self, found: Survey, names: Iterable[str] | None = None) -> None:
@@ -149,9 +139,10 @@ class Registry:
         names = None if names is None else set(names)
         tried: set[Key] = set()
         while True:
-            decision = decide(found, self._snapshot.versions, self._version_policy, names)
+            known = self.snapshot.versions
+            decision = decide(found, known, self._version_policy, names)
             self._list_failed(decision)
-            self._retire(decision)
+            self._states.retire(decision.retire)
             # Of files that have changed since they were found, one try is enough.
             to_try = [key for key in decision.load if key not in tried]
             if not (decision.fail or decision.retire or to_try):
@@ -160,6 +151,8 @@ class Registry:
             for name, version in to_try:
                 if self._closed:
                     return
+                if self._states.of(name, version) is not known.get(name, {}).get(version):
+                    continue  # somebody loaded or unloaded it meanwhile
                 with contextlib.suppress(NumbatchError):  # logged and listed; an older version may take its place
                     self._load_found(name, version, found[name])
 
@@ -194,7 +187,7 @@ class Registry:
         except OSError as unreadable:
             raise error(Reason.MODEL_CORRUPT, str(unreadable)) from unreadable
         if model.problem:
-            self._fail(name, 0, problem := _error_of(model.problem).about(model=name))
+            self._states.fail(name, 0, problem := _error_of(model.problem).about(model=name))
             raise problem
         policy = model.settings.version_policy or self._version_policy
         wanted = max(policy.choose(model.versions.keys()), default=0)
@@ -236,18 +229,15 @@ class Registry:
         if not is_model_name(name):
             rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
             raise error(Reason.INVALID_FIELD, field="model_name", got=repr(name[:128]), expected=rule)
-        with self._lock:
-            known = self._snapshot.versions.get(name, {})
-            version = version or max(known, default=0) + 1
-            before = known.get(version)
-            settings = next((entry.settings for entry in known.values()), DEFAULTS)
-            self._begin_locked(name, version, None)
+        settings = next((entry.settings for entry in self.snapshot.versions.get(name, {}).values()), DEFAULTS)
+        version, before = self._states.begin_message(name, version)
+        ready = Entry(
+            name, version, MODEL_STATE_READY, weights_precision=weights_precision, settings=settings, pinned=True
+        )
         try:
-            return self._load_version(
-                Entry(name, version, MODEL_STATE_READY, settings=settings), model, weights_precision
-            )
+            return self._load_version(ready, model, weights_precision)
         except NumbatchError:
-            self._restore(name, version, before)
+            self._states.restore(name, version, before)
             raise
 
     def unload(self, name: str, version: int = 0) -> list[Entry]:
@@ -265,18 +255,7 @@ class Registry:
         NotFoundError
             MODEL_NOT_FOUND, VERSION_NOT_FOUND.
         """
-        with self._lock:
-            entries = [
-                replace(entry, state=MODEL_STATE_UNLOADED, reason="", model=None, pinned=False, held_bytes=0)
-                for entry in self._snapshot.known(name, version)
-                if entry.version
-            ]
-            for entry in entries:
-                self._put_locked(entry)
-        self._on_change()
-        for entry in entries:
-            _log.info("unloaded model=%s version=%d", entry.name, entry.version)
-        return entries
+        return self._states.unload(name, version)
 
     def close(self) -> None:
         """Let what loads models return after the version that it is at."""
@@ -288,48 +267,39 @@ class Registry:
         """Load a version that was found on disk."""
         there = model.versions[version]
         if there.problem:
-            self._fail(name, version, problem := _error_of(there.problem).about(model=name, version=version))
+            self._states.fail(name, version, problem := _error_of(there.problem).about(model=name, version=version))
             raise problem
-        before = self._snapshot.versions.get(name, {}).get(version)
-        remembered = before.weights_precision if before else ""
-        precision = weights_precision or remembered or model.settings.weights_precision or self._weights_precision
-        pinned = pinned or (before is not None and before.pinned)
-        entry = Entry(
-            name, version, MODEL_STATE_READY, settings=model.settings, signature=there.signature, pinned=pinned
+        before = self._states.of(name, version) or Entry(name, version, MODEL_STATE_LOADING)
+        ready = Entry(
+            name,
+            version,
+            MODEL_STATE_READY,
+            weights_precision=weights_precision or before.weights_precision,
+            settings=model.settings,
+            signature=there.signature,
+            pinned=pinned or before.pinned,
         )
-        return self._load_version(entry, there.folder, precision)
+        self._states.begin(name, version, there.signature)
+        precision = ready.weights_precision or model.settings.weights_precision or self._weights_precision
+        return self._load_version(ready, there.folder, precision)
 
     def _load_version(self, ready: Entry, source: Path | Model, precision: str) -> Entry:
         """Load a version; what is known of it already is in the entry that is listed once it is ready."""
         name, version = ready.name, ready.version
         start = time.monotonic()
-        with self._lock:
-            self._begin_locked(name, version, ready.signature)
-        self._on_change()
         try:
             loaded = self._loader.load(name, source, precision, ready.settings.warm_up)
         except NumbatchError as refused:
-            self._fail(name, version, refused.about(model=name, version=version), ready.signature)
+            self._states.fail(name, version, refused.about(model=name, version=version), ready.signature)
             raise
         except Exception as bug:
             _log.exception("loading model=%s version=%d failed unexpectedly", name, version)
             problem = error(Reason.INTERNAL, f"loading failed unexpectedly ({type(bug).__name__}); the log says more")
-            self._fail(name, version, problem.about(model=name, version=version), ready.signature)
+            self._states.fail(name, version, problem.about(model=name, version=version), ready.signature)
             raise problem from bug
         model = loaded.model
-        entry = replace(
-            ready,
-            model=model,
-            weights_precision=precision,
-            signature=loaded.signature,
-            held_bytes=loaded.held_bytes,
-        )
-        with self._lock:
-            if self._snapshot.versions[name][version].state == MODEL_STATE_UNLOADED:
-                problem = error(Reason.MODEL_NOT_READY, "it was unloaded while it was loaded")
-                raise problem.about(model=name, version=version)
-            self._put_locked(entry)
-        self._on_change()
+        entry = replace(ready, model=model, signature=loaded.signature, held_bytes=loaded.held_bytes)
+        self._states.ready(entry)
         _log.info(
             "loaded model=%s version=%d layers=%d parameters=%d weights_precision=%s packed_bytes=%d seconds=%.3f",
             name,
@@ -342,58 +312,9 @@ class Registry:
         )
         return entry
 
-    def _begin_locked(self, name: str, version: int, signature: Signature | None) -> None:
-        """List a version as LOADING, unless it answers requests: then it goes on doing so."""
-        current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_LOADING))
-        if current.model is None:
-            self._put_locked(replace(current, state=MODEL_STATE_LOADING, reason="", signature=signature))
-
-    def _fail(self, name: str, version: int, problem: NumbatchError, signature: Signature | None = _NOT_TRIED) -> None:
-        """List a version as FAILED, unless it answers requests: then the one that failed was to replace it."""
-        _log.error("cannot load model=%s version=%d: %s: %s", name, version, problem.reason, problem.message)
-        with self._lock:
-            current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_FAILED))
-            reason = f"{problem.reason}: {problem.message}"
-            if current.model is None:
-                self._put_locked(replace(current, state=MODEL_STATE_FAILED, reason=reason, signature=signature))
-            elif signature is not None:
-                self._put_locked(replace(current, reason=reason, signature=signature))
-        self._on_change()
-
     def _list_failed(self, decision: Decision) -> None:
         for name, version, reason in decision.fail:
-            self._fail(name, version, _error_of(reason))
-
-    def _retire(self, decision: Decision) -> None:
-        """Forget versions that are not to be served any more; requests in progress finish on them."""
-        with self._lock:
-            for name, version in decision.retire:
-                known = dict(self._snapshot.versions[name])
-                gone = known.pop(version)
-                self._snapshot = self._snapshot.replace(name, known.values())
-                if gone.model is not None:
-                    _log.info("unloaded model=%s version=%d: it is not to be served any more", name, version)
-        if decision.retire:
-            self._on_change()
-
-    def _restore(self, name: str, version: int, before: Entry | None) -> None:
-        with self._lock:
-            known = dict(self._snapshot.versions[name])
-            if known[version].state not in (MODEL_STATE_LOADING, MODEL_STATE_FAILED):
-                return  # it was ready all along, another load of it has succeeded, or it was unloaded
-            del known[version]
-            entries = [*known.values(), *([before] if before else [])]
-            self._snapshot = self._snapshot.replace(name, entries)
-        self._on_change()
-
-    def _put(self, entry: Entry) -> None:
-        with self._lock:
-            self._put_locked(entry)
-        self._on_change()
-
-    def _put_locked(self, entry: Entry) -> None:
-        known = self._snapshot.versions.get(entry.name, {})
-        self._snapshot = self._snapshot.replace(entry.name, {**known, entry.version: entry}.values())
+            self._states.fail(name, version, _error_of(reason))
 
 
 def _error_of(reason: str) -> NumbatchError:

@@ -7,6 +7,9 @@ from pathlib import Path
 # counts. Not the inode: some network file systems make it up anew.
 Signature = tuple[tuple[str, int, int, int], ...]
 
+# Of a version that was found, and that nobody has tried to load yet.
+NOT_TRIED: Signature = ()
+
 
 def signature(folder: Path, *others: Path) -> Signature:
     """Return what tells whether the files of a folder, or others, have changed: their sizes, times and permissions.

@@ -46,7 +46,7 @@ class Entry:
     model : LoadedModel or None
         What answers.
     weights_precision : str
-        With which it was loaded last, unloaded since or not; "" if it never was.
+        That which somebody asked for when it was loaded last, unloaded since or not; "" if nobody did.
     settings : ModelSettings
         How the model is served; those of its files that this version was loaded with.
     signature : Signature or None
