@@ -77,7 +77,7 @@ def _decide(name: str, model: ModelOnDisk, entries: Mapping[int, Entry], default
         listed = 0 in entries and entries[0].reason == model.problem
         return Decision(fail=() if listed else ((name, 0, model.problem),))
     on_disk = model.versions
-    ours = {version: entry for version, entry in entries.items() if entry.signature is not None}
+    ours = {version: entry for version, entry in entries.items() if version and entry.signature is not None}
     changed = {v for v, there in on_disk.items() if not there.problem and _differs(entries.get(v), there)}
     failed = {v for v, there in on_disk.items() if there.problem}
     failed |= {v for v in on_disk.keys() & ours.keys() - changed if ours[v].state == MODEL_STATE_FAILED}

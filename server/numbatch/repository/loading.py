@@ -100,20 +100,24 @@ class VersionLoader:
 
     def _try(self, name: str, source: Path | Model, precision: str, warm_up: tuple[int, ...]) -> LoadedVersion:
         before = _signature(source)
+        try:
+            model, held_bytes = self._within_memory(name, source, precision)
+        except NumbatchError as refused:
+            if _signature(source) != before:
+                raise FilesChangedError from refused
+            raise
+        if _signature(source) != before:
+            raise FilesChangedError
+        for rows in warm_up:
+            run_zeros(model, rows)
+        return LoadedVersion(model, held_bytes, before)
+
+    def _within_memory(self, name: str, source: Path | Model, precision: str) -> tuple[LoadedModel, int]:
         needed = footprint(source, name=name, weights_precision=precision, room_bytes=self._memory.room_bytes)
         with self._memory.reserved(needed):
-            try:
-                model = self._load(source, name=name, weights_precision=precision)
-            except NumbatchError as refused:
-                if _signature(source) != before:
-                    raise FilesChangedError from refused
-                raise
-            if _signature(source) != before:
-                raise FilesChangedError
+            model = self._load(source, name=name, weights_precision=precision)
             self._memory.hold(model, needed.held_bytes)
-            for rows in warm_up:
-                run_zeros(model, rows)
-        return LoadedVersion(model, needed.held_bytes, before)
+        return model, needed.held_bytes
 
 
 def run_zeros(model: LoadedModel, rows: int) -> None:

@@ -163,7 +163,7 @@ def _wrong(field: str, got: object, expected: str) -> NumbatchError:
 def _parts(malformed: text_format.ParseError) -> tuple[int, str]:
     """Return the line and the problem that a parser named."""
     named = re.fullmatch(r"(\d+):\d+ : (.*)", str(malformed), re.DOTALL)
-    return (int(named[1]), " ".join(named[2].split())) if named else (1, " ".join(str(malformed).split()))
+    return (int(named[1]), " ".join(named[2].split()).rstrip(".")) if named else (1, " ".join(str(malformed).split()))
 
 
 def _line(text: str, name: str, value: object) -> int:
