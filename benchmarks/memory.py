@@ -32,7 +32,7 @@ FORMS = ("inline", "safetensors")
 
 
 class Row(NamedTuple):
-    """What was measured: bytes resident, of them those that are no file's, the most since the row before, the weights'."""
+    """Bytes: resident, of them those that are no file's, the most since the row before, those of the weights."""
 
     case: str
     resident: int

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numbatch.engine import load_model, read_model
 from numbatch.engine.binary_file import BinaryFile
 from numbatch.engine.files import LARGE_FILE_BYTES, open_model_file
+from numbatch.engine.graph import build_graph
 from numbatch.engine.large_files import MalformedError, UnusualError, without_weights
-from numbatch.v1.model_pb2 import Dense, Layer, Model, Weights
+from numbatch.engine.validation import dense_weights, open_model
+from numbatch.v1.model_pb2 import Layer, Model, Weights
 from numbatch.wire.errors import ModelError, NumbatchError
 from numbatch.wire.models import activation, array_of, dense, sequential, set_weights
 from numbatch.wire.reasons import Reason
@@ -113,18 +115,13 @@ def test_a_file_cut_at_any_place_is_refused(sixteenth: int, file: Path) -> None:
     assert refused.value.reason is Reason.MODEL_CORRUPT
 
 
-def test_a_file_cut_while_it_is_read_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Between the description and the weights: there is no seam to stand in but the function itself.
-    from numbatch.engine import loaded
-
-    def cut(size: int) -> object:
-        os.truncate(file, len(WHOLE) // 2)
-        return original(size)
-
-    original = loaded.aligned_zeros
-    monkeypatch.setattr(loaded, "aligned_zeros", cut)
+def test_a_file_cut_while_it_is_read_is_refused(file: Path) -> None:
+    model, reader = open_model(file)
+    parts = dense_weights(build_graph(model), reader)
+    next(parts)
+    os.truncate(file, len(WHOLE) // 2)
     with pytest.raises(NumbatchError, match="the file was cut short while it was read") as refused:
-        load_model(file)
+        list(parts)
     assert refused.value.reason is Reason.WEIGHTS_CORRUPT
 
 

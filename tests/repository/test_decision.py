@@ -1,12 +1,11 @@
 """What is on disk and in memory -> what is to be done."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from numbatch.repository.decision import Decision, decide
-from numbatch.repository.policy import All, Latest, Specific, VersionPolicy
+from numbatch.repository.policy import LATEST, All, Latest, Specific, VersionPolicy
 from numbatch.repository.settings import ModelSettings
 from numbatch.repository.signature import NOT_TRIED, Signature
 from numbatch.repository.snapshot import Entry
@@ -50,8 +49,8 @@ def loading(version: int, signature: Signature | None = NOT_TRIED) -> Entry:
     return Entry("net", version, MODEL_STATE_LOADING, signature=signature)
 
 
-def decided(found: Survey, *known: Entry, policy: VersionPolicy = Latest(1)) -> Decision:
-    entries: Mapping[int, Entry] = {entry.version: entry for entry in known}
+def decided(found: Survey, *known: Entry, policy: VersionPolicy = LATEST) -> Decision:
+    entries = {entry.version: entry for entry in known}
     return decide(found, {"net": entries} if entries else {}, policy)
 
 

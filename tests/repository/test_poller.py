@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from numbatch.engine import LoadedModel, load_model
-from numbatch.repository.poller import Poller
 from numbatch.repository.policy import All
+from numbatch.repository.poller import Poller
 from numbatch.repository.registry import Registry
 from numbatch.repository.settings import BatchingSettings
 from numbatch.v1.model_pb2 import Model

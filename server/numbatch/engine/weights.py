@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -169,8 +170,11 @@ class WeightsReader:
         if reference.file not in self._opened:
             folder = self._folder.resolve()
             named = PurePosixPath(reference.file)
-            path = (folder / named).resolve()
-            if not reference.file or named.is_absolute() or ".." in named.parts or not path.is_relative_to(folder):
+            inside = (
+                reference.file and "\0" not in reference.file and not named.is_absolute() and ".." not in named.parts
+            )
+            path = Path(os.path.realpath(folder / named)) if inside else None
+            if path is None or not path.is_relative_to(folder):
                 raise error(
                     Reason.WEIGHTS_OUTSIDE_MODEL,
                     field=field,

@@ -1,5 +1,6 @@
 """How one model is served: the `settings.txtpb` beside its versions -> what the server works with."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -78,7 +79,7 @@ def read_settings(folder: Path, root: Path) -> ModelSettings:
     """
     file = folder / SETTINGS_FILE
     shown = f"{folder.name}/{SETTINGS_FILE}"
-    if not file.resolve().is_relative_to(root.resolve()):
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
         raise error(Reason.MODEL_INVALID, f"{shown} leads out of the model repository")
     if file.exists() and not file.is_file():  # to open a pipe would be to wait for whoever writes into it
         raise error(Reason.MODEL_INVALID, f"{shown} is no file")

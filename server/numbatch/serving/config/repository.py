@@ -22,9 +22,8 @@ def model_names(text: str, field: str = "load_model") -> frozenset[str] | None:
     if text == ALL_MODELS:
         return None
     names = text.split(",") if text else []
-    wrong = next((name for name in names if not is_model_name(name)), None)
-    if wrong is not None:
-        raise error(Reason.INVALID_FIELD, field=field, got=repr(wrong), expected=f"NAME,NAME or {ALL_MODELS}")
+    if not all(map(is_model_name, names)):
+        raise error(Reason.INVALID_FIELD, field=field, got=repr(text), expected=f"NAME,NAME or {ALL_MODELS}")
     return frozenset(names)
 
 
