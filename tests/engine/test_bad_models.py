@@ -234,6 +234,7 @@ def test_weights_beside_the_message_are_the_same(tmp_path: Path) -> None:
         ("/etc/passwd", "a/kernel", Reason.WEIGHTS_OUTSIDE_MODEL, "reference.file: got '/etc/passwd'"),
         ("link", "a/kernel", Reason.WEIGHTS_OUTSIDE_MODEL, "got 'link'"),
         ("", "a/kernel", Reason.WEIGHTS_OUTSIDE_MODEL, "got ''"),
+        ("a\0b", "a/kernel", Reason.WEIGHTS_OUTSIDE_MODEL, "expected a file inside the model's folder"),
         ("missing.safetensors", "a/kernel", Reason.WEIGHTS_CORRUPT, "no such file: got 'missing.safetensors'"),
         ("model.binpb", "a/kernel", Reason.WEIGHTS_CORRUPT, "no safetensors file"),
         ("weights.safetensors", "b", Reason.WEIGHTS_MISMATCH, "no such tensor: got 'b', expected a/kernel"),

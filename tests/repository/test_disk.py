@@ -74,6 +74,17 @@ def test_a_link_out_of_the_repository_is_a_problem(tmp_path: Path, link: str) ->
     assert re.fullmatch(r"digits/1(/model\.binpb)? leads out of the model repository", found.problem)
 
 
+def test_links_that_lead_in_a_circle_lead_nowhere_and_harm_no_other_model(tmp_path: Path) -> None:
+    make(tmp_path, "digits/1/weights", "iris/1/model.binpb")
+    (tmp_path / "digits/1/model.binpb").symlink_to("model.txtpb")
+    (tmp_path / "digits/1/model.txtpb").symlink_to("model.binpb")
+    (tmp_path / "digits/2").symlink_to("2")
+    assert [(found.name, found.version, found.problem) for found in scan(tmp_path)] == [
+        ("digits", 1, ""),
+        ("iris", 1, ""),
+    ]
+
+
 def test_links_inside_the_repository_and_to_it_are_fine(tmp_path: Path) -> None:
     make(tmp_path / "models", "digits/1/model.binpb")
     (tmp_path / "models/digits/2").symlink_to("1")

@@ -21,7 +21,7 @@ from numbatch.wire.errors import (
     OverloadedError,
 )
 from numbatch.wire.reasons import Reason
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 from support.tiny import tiny_model
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Bench:
         self.registry = Registry(None)
         self.registry.load_from_message(tiny_model(factor=1))
         self.registry.load_from_message(tiny_model(factor=2))
-        self.compute = ManualExecutor()
+        self.compute = ManualCompute()
         self.now = 100.0
         self.core = Core(self.registry, max_output_bytes=80, clock=lambda: self.now)
         self.core.compute = self.compute(self.core.tell)

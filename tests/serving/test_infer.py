@@ -11,7 +11,7 @@ from numbatch.v1.inference_pb2 import InferRequest
 from numbatch.v1.tensor_pb2 import DATA_TYPE_BFLOAT16, DATA_TYPE_FLOAT32, Tensor
 from numbatch.wire.reasons import Code, Reason
 from numbatch.wire.tensors import Float32Array
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 from support.raw_calls import INFER, RawCalls, error_of, infer_request, raw_calls, read_answer, refusal
 from support.server import running_server
 from support.tiny import tiny_model
@@ -139,7 +139,7 @@ def test_an_unknown_method_is_unimplemented(calls: RawCalls) -> None:
 
 
 def test_a_bug_is_internal_and_tells_callers_nothing() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         future = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=10)
         compute.next_job().fail(ZeroDivisionError("secret"))
@@ -149,7 +149,7 @@ def test_a_bug_is_internal_and_tells_callers_nothing() -> None:
 
 
 def test_work_of_a_caller_who_has_cancelled_never_runs() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         future = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=10)
         job = compute.next_job()
@@ -159,7 +159,7 @@ def test_work_of_a_caller_who_has_cancelled_never_runs() -> None:
 
 
 def test_work_of_a_caller_whose_deadline_has_passed_never_runs() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         with pytest.raises(grpc.RpcError) as late:
             calls.infer("tiny", [1, 1], timeout=0.2)

@@ -10,7 +10,7 @@ from numbatch.engine import LoadedModel, load_model
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import LoadModelRequest
 from numbatch.wire.reasons import Code, Reason
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 from support.raw_calls import INFER, RawCalls, infer_request, raw_calls, read_answer, refusal
 from support.server import running_server
 from support.tiny import tiny_model
@@ -56,7 +56,7 @@ def test_requests_are_answered_while_a_model_is_loaded() -> None:
 
 
 def test_what_is_in_progress_is_finished_before_the_end_and_what_is_new_is_refused() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with (
         running_server([tiny_model()], compute=compute, shutdown_grace_s=20.0) as server,
         raw_calls(server.address) as calls,
@@ -81,7 +81,7 @@ def test_what_is_in_progress_is_finished_before_the_end_and_what_is_new_is_refus
 
 
 def test_what_is_not_finished_in_time_is_cancelled() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         answer = start_infer(calls, 3)
         job = compute.next_job()

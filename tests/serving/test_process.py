@@ -99,7 +99,7 @@ def test_it_logs_each_model_that_it_is_ready_and_that_it_drains(repository: Path
         _, log = process.end()
     lines = [line.split(" ", 2)[-1] for line in log.splitlines() if "kernels" not in line]
     assert [line.split("=")[0] for line in lines] == [
-        "ERROR numbatch.repository.registry: cannot load model",
+        "ERROR numbatch.repository.states: cannot load model",
         "INFO numbatch.repository.registry: loaded model",
         "INFO numbatch.serving.app: ready address",
         "INFO numbatch.serving.app: draining grace_s",

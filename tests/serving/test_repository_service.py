@@ -20,7 +20,7 @@ from numbatch.v1.repository_pb2 import (
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32
 from numbatch.wire.models import array_of, dense, sequential
 from numbatch.wire.reasons import Code, Reason
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 from support.raw_calls import INFER, REPOSITORY, RawCalls, infer_request, raw_calls, read_answer, refusal
 from support.server import RunningServer, running_server, write_model
 from support.tiny import tiny_model
@@ -113,7 +113,7 @@ def test_a_model_from_disk_is_loaded_and_replaces_the_one_before(own: RunningSer
 
 
 def test_a_request_in_progress_finishes_on_the_model_that_it_found(own: RunningServer) -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         future = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=10)
         job = compute.next_job()

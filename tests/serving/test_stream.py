@@ -10,7 +10,7 @@ import pytest
 from numbatch.wire.errors import NumbatchError
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 from support.raw_calls import RawCalls, error_of, raw_calls, read_streamed, stream_request
 from support.server import running_server
 from support.tiny import tiny_model
@@ -101,7 +101,7 @@ def test_an_answer_over_the_limit_is_refused_and_the_stream_goes_on(calls: RawCa
 
 
 def test_a_bug_on_a_stream_is_internal_and_the_stream_goes_on() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         answers = calls.stream([one(1), one(2)])
         compute.next_job().fail(ZeroDivisionError("secret"))
@@ -110,7 +110,7 @@ def test_a_bug_on_a_stream_is_internal_and_the_stream_goes_on() -> None:
 
 
 def test_an_answer_that_is_ready_early_waits_for_those_before_it() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         answers = calls.stream([one(1), one(2)])
         first, second = compute.next_job(), compute.next_job()
@@ -120,7 +120,7 @@ def test_an_answer_that_is_ready_early_waits_for_those_before_it() -> None:
 
 
 def test_only_a_window_of_requests_is_read_before_the_first_is_answered() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute, stream_window=3) as server, raw_calls(server.address) as calls:
         answers = calls.stream(one(number) for number in range(5))
         jobs = [compute.next_job() for _ in range(3)]
@@ -138,7 +138,7 @@ def test_only_a_window_of_requests_is_read_before_the_first_is_answered() -> Non
 
 
 def test_work_of_a_cancelled_stream_never_runs() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         requests = Requests()
         answers = calls.stream(requests)
@@ -152,7 +152,7 @@ def test_work_of_a_cancelled_stream_never_runs() -> None:
 
 
 def test_the_deadline_of_a_stream_ends_it() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
         answers = calls.stream([one(1)], timeout=0.2)
         with pytest.raises(grpc.RpcError) as late:
@@ -169,7 +169,7 @@ def test_many_streams_at_once_do_not_mix(calls: RawCalls) -> None:
 
 
 def test_an_open_stream_is_ended_when_the_server_drains_after_its_answers() -> None:
-    compute = ManualExecutor()
+    compute = ManualCompute()
     with (
         running_server([tiny_model()], compute=compute, shutdown_grace_s=20.0) as server,
         raw_calls(server.address) as calls,

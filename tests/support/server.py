@@ -16,7 +16,7 @@ from numbatch.serving.app import Server, new_event_loop
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.observer import Observer
 from numbatch.v1.model_pb2 import Model
-from support.manual_executor import ManualExecutor
+from support.manual_compute import ManualCompute
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def running_server(
     models: Iterable[Model] = (),
     *,
     repository: Path | None = None,
-    compute: ManualExecutor | None = None,
+    compute: ManualCompute | None = None,
     observer: Observer | None = None,
     load: Loader = load_model,
     loaded: bool = True,
@@ -100,7 +100,5 @@ def running_server(
         yield RunningServer(address, repository, server, loop)
 
 
-async def _make(
-    config: ServerConfig, compute: ManualExecutor | None, observer: Observer | None, load: Loader
-) -> Server:
+async def _make(config: ServerConfig, compute: ManualCompute | None, observer: Observer | None, load: Loader) -> Server:
     return Server(config, compute=compute, observer=observer, load=load)

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 def serve(json_wanted: bool, **options: Any) -> None:
     """Serve a model repository over gRPC.
 
-    Every model in the repository is loaded, the newest version being the one that answers by default, compiled and
-    warmed up; only then the server says that it is ready: one line on standard output. A model that cannot be loaded
-    is listed with its reason and harms no other. Logs go to standard error. SIGTERM and Ctrl-C let requests in
-    progress finish.
+    The newest version of every model in the repository is loaded and warmed up; only then the server says that it is
+    ready: one line on standard output. A model that cannot be loaded is listed with its reason and harms no other.
+    How one model is served is said in DIR/NAME/settings.txtpb. Logs go to standard error. SIGTERM and Ctrl-C let
+    requests in progress finish.
 
     \b
     Examples:
       numbatch serve --model-repository models
       numbatch serve --model-repository models --listen 0.0.0.0:8001
       numbatch serve --model-repository models --weights-precision bf16
+      numbatch serve --model-repository models --model-control poll
       numbatch serve --listen 127.0.0.1:0 --json    # a free port, told in the line
     """  # noqa: D301
     try:

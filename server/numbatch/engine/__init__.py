@@ -10,6 +10,7 @@ It knows no gRPC and can be used without a server:
 """
 
 from numbatch.engine.files import read_model
+from numbatch.engine.footprint import Footprint, footprint
 from numbatch.engine.loaded import LoadedModel, load_model
 from numbatch.engine.specs import ArraySpec, LayerInfo, ModelSummary
 from numbatch.engine.threads import available_cpus, compute_threads, set_compute_threads
@@ -17,11 +18,13 @@ from numbatch.engine.validation import validate_model
 
 __all__ = [
     "ArraySpec",
+    "Footprint",
     "LayerInfo",
     "LoadedModel",
     "ModelSummary",
     "available_cpus",
     "compute_threads",
+    "footprint",
     "load_model",
     "read_model",
     "set_compute_threads",

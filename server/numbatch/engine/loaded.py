@@ -16,7 +16,6 @@ from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
 from numbatch.engine.threads import NOBODY, compute_team
 from numbatch.engine.validation import Source, dense_weights, open_model, summarize
-from numbatch.engine.weights import WeightsReader
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.packing import pack, unpack
 from numbatch.kernels.program import run_network
@@ -62,13 +61,13 @@ def load_model(source: Source, *, name: str = "", weights_precision: str = "f32"
         INVALID_FIELD, if there is no such precision.
     """
     checked_precision(weights_precision)
-    model, folder = open_model(source, name)
+    model, reader = open_model(source, name)
     graph = build_graph(model)
     plan = make_plan(graph, bf16=weights_precision == "bf16")
     arena = aligned_zeros(plan.arena_size)
-    for node, kernel, bias in dense_weights(graph, WeightsReader(folder)):
-        rounded = in_precision(kernel, weights_precision, f"{node.field}.dense.kernel")
-        pack(plan.dense[node.name], rounded, bias, arena)
+    for node, first, kernel, bias in dense_weights(graph, reader):
+        rounded = in_precision(kernel, weights_precision, f"{node.field}.dense.kernel", first)
+        pack(plan.dense[node.name], rounded, bias, arena, first)
     return LoadedModel(_without_weights(model), graph, plan, arena, weights_precision)
 
 
@@ -295,10 +294,13 @@ class LoadedModel:
 
 
 def _without_weights(model: Model) -> Model:
-    """Remove the sources of the weights from a message: they are in the arena."""
+    """Return a message without the sources of its weights: they are in the arena."""
     for layer in model.layers:
         if layer.WhichOneof("kind") == "dense":
             layer.dense.kernel.ClearField("source")
             if layer.dense.HasField("bias"):
                 layer.dense.bias.ClearField("source")
-    return model
+    # What is cleared is freed only with the message.
+    skeleton = Model()
+    skeleton.CopyFrom(model)
+    return skeleton

@@ -41,7 +41,7 @@ def round_to_bfloat16(array: Float32Array) -> Float32Array:
     return rounded.view(np.float32)
 
 
-def in_precision(kernel: Float32Array, weights_precision: str, field: str) -> Float32Array:
+def in_precision(kernel: Float32Array, weights_precision: str, field: str, first: int = 0) -> Float32Array:
     """Return finite weights as the kernels compute with them.
 
     Parameters
@@ -52,6 +52,8 @@ def in_precision(kernel: Float32Array, weights_precision: str, field: str) -> Fl
         "f32": they stay as they are. "bf16": they are rounded.
     field : str
         The message's path, for errors.
+    first : int
+        The first row of the kernel that these are, for errors.
 
     Raises
     ------
@@ -64,10 +66,11 @@ def in_precision(kernel: Float32Array, weights_precision: str, field: str) -> Fl
     finite = np.isfinite(rounded)
     if not finite.all():
         place = np.unravel_index(np.argmin(finite), finite.shape)
+        row, *rest = (int(i) for i in place)
         raise error(
             Reason.WEIGHTS_NOT_FINITE,
             "an infinity once rounded to bf16",
-            field=field + shape_text([int(i) for i in place]),
+            field=field + shape_text([first + row, *rest]),
             got=kernel[place],
             expected=f"at most {LARGEST_BFLOAT16:.7g} in size",
             hint="load the model with weights_precision f32",

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 from numbatch.engine.activations import LINEAR
-from numbatch.engine.files import model_file, read_model
+from numbatch.engine.files import OpenedModel, model_file, open_model_file
 from numbatch.engine.graph import Graph, Node, build_graph
 from numbatch.engine.plan import dense_layout
 from numbatch.engine.specs import LayerInfo, ModelSummary
 from numbatch.engine.weights import WeightsReader
+from numbatch.kernels.microkernel import KB
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
 from numbatch.wire.models import NUMERIC_CONTRACT
@@ -20,8 +21,10 @@ from numbatch.wire.tensors import Float32Array
 Source = str | os.PathLike[str] | Model
 
 
-def open_model(source: Source, name: str = "") -> tuple[Model, Path | None]:
-    """Return a model's message, under this name if one is given, and the folder of its files.
+def open_model(source: Source, name: str = "") -> tuple[Model, WeightsReader]:
+    """Return a model's message, under this name if one is given, and what reads its weights.
+
+    Large weights may be missing from the message: the reader has them.
 
     Raises
     ------
@@ -30,13 +33,14 @@ def open_model(source: Source, name: str = "") -> tuple[Model, Path | None]:
     InvalidModelError
         MODEL_INVALID, if the model has another name than the one given, or none.
     """
-    model = Model()
     folder = None
     if isinstance(source, Model):
-        model.CopyFrom(source)
+        opened = OpenedModel(Model())
+        opened.model.CopyFrom(source)
     else:
-        model = read_model(source)
+        opened = open_model_file(source)
         folder = model_file(source).parent
+    model = opened.model
     if name and model.name not in ("", name):
         raise error(Reason.MODEL_INVALID, field="model.name", got=repr(model.name), expected=repr(name))
     model.name = model.name or name
@@ -46,17 +50,29 @@ def open_model(source: Source, name: str = "") -> tuple[Model, Path | None]:
     if not is_model_name(model.name):
         expected = "letters, digits and . _ -, at most 128, a letter or digit first"
         raise error(Reason.MODEL_INVALID, field="model.name", got=repr(model.name), expected=expected)
-    return model, folder
+    return model, WeightsReader(folder, opened.file, opened.extents)
 
 
-def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[tuple[Node, Float32Array, Float32Array | None]]:
-    """Read and check the kernel and the bias of each dense layer, one layer at a time."""
+class DensePart(NamedTuple):
+    """Some inputs of a dense layer: the first of them, their rows of the kernel, and, with the last ones, the bias."""
+
+    node: Node
+    first: int
+    kernel: Float32Array
+    bias: Float32Array | None
+
+
+def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[DensePart]:
+    """Read and check the weights of the dense layers, in parts of some megabytes that begin at multiples of KB."""
     for node in graph.nodes:
         if node.kind == "dense":
             dense, field = node.layer.dense, f"{node.field}.dense"
-            kernel = reader.read(dense.kernel, [node.input_shape[-1], dense.units], f"{field}.kernel")
-            bias = reader.read(dense.bias, [dense.units], f"{field}.bias") if dense.HasField("bias") else None
-            yield node, kernel, bias
+            inputs = node.input_shape[-1]
+            for first, kernel in reader.parts(dense.kernel, [inputs, dense.units], f"{field}.kernel", step=KB):
+                bias = None
+                if first + len(kernel) == inputs and dense.HasField("bias"):
+                    bias = reader.read(dense.bias, [dense.units], f"{field}.bias")
+                yield DensePart(node, first, kernel, bias)
 
 
 def summarize(model: Model, graph: Graph, weights_precision: str = "f32") -> ModelSummary:
@@ -88,9 +104,9 @@ def validate_model(source: Source, *, name: str = "") -> ModelSummary:
     ModelError
         Whatever is wrong with it.
     """
-    model, folder = open_model(source, name)
+    model, reader = open_model(source, name)
     graph = build_graph(model)
-    for _ in dense_weights(graph, WeightsReader(folder)):
+    for _ in dense_weights(graph, reader):
         pass
     return summarize(model, graph)
 

@@ -22,6 +22,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core import caching
+from numba.core.runtime import rtsys
 
 from numbatch.kernels.target import TARGET
 
@@ -81,7 +82,11 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
         """Return what is kept for a signature, or None."""
         kept = None
         try:
-            kept = super().load_overload(sig, target_context)
+            # As the class above does, but without what only a compiler needs: 200 modules and all their types,
+            # 30 MB and half a second. The code calls functions of the run-time, so that is what it needs.
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                kept = self._load_overload(sig, target_context)
         except Exception as unreadable:  # a truncated or foreign file may raise anything that unpickling can
             _log.warning("the kernel cache in %s cannot be read, compiling: %r", self.cache_path, unreadable)
             with contextlib.suppress(OSError):

@@ -60,22 +60,27 @@ def layout(inputs: int, units: int, at: int, *, bf16: bool = False) -> PackedDen
     return PackedDense(inputs, units, bf16, panels, at, bias_at, bias_at + panels * NR)
 
 
-def pack(place: PackedDense, kernel: Float32Array, bias: Float32Array | None, arena: Float32Array) -> None:
-    """Write a layer's weights to their place.
+def pack(
+    place: PackedDense, kernel: Float32Array, bias: Float32Array | None, arena: Float32Array, first: int = 0
+) -> None:
+    """Write a layer's weights to their place, all of them or those of some inputs.
 
     Parameters
     ----------
     place : PackedDense
         From `layout`.
     kernel : ndarray of float32, shape (inputs, units)
-        W; any strides, any alignment. For bfloat16, numbers that are: their lower halves are left out.
+        W, or some rows of it; any strides, any alignment. For bfloat16, numbers that are: their lower halves are
+        left out.
     bias : ndarray of float32, shape (units,), or None
         b. None: zeros.
     arena : ndarray of float32, one-dimensional
         From `aligned_zeros`: what is not written is 0.
+    first : int
+        The first input of the rows, a multiple of KB.
     """
-    for inputs, units, lines in _streams(place, arena):
-        weights = kernel[inputs, units]
+    for inputs, units, lines in _streams(place, arena, first, first + len(kernel)):
+        weights = kernel[inputs.start - first : inputs.stop - first, units]
         if place.bf16:
             halves = np.ascontiguousarray(weights).view(np.uint32)
             even, odd = halves[:, :NR], halves[:, NR:]
@@ -91,7 +96,7 @@ def pack(place: PackedDense, kernel: Float32Array, bias: Float32Array | None, ar
 def unpack(place: PackedDense, arena: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return copies of the kernel and the bias that were packed."""
     kernel = np.empty((place.inputs, place.units), np.float32)
-    for inputs, units, lines in _streams(place, arena):
+    for inputs, units, lines in _streams(place, arena, 0, place.inputs):
         weights = kernel[inputs, units]
         if place.bf16:
             numbers = lines.view(np.uint32)
@@ -103,13 +108,16 @@ def unpack(place: PackedDense, arena: Float32Array) -> tuple[Float32Array, Float
     return kernel, arena[place.bias_at : place.bias_at + place.units].copy()
 
 
-def _streams(place: PackedDense, arena: Float32Array) -> Iterator[tuple[slice, slice, Float32Array]]:
-    """Give the inputs, the units and the lines of each stream of each block."""
-    at = place.w_at
+def _streams(
+    place: PackedDense, arena: Float32Array, first: int, end: int
+) -> Iterator[tuple[slice, slice, Float32Array]]:
+    """Give the inputs, the units and the lines of each stream of some blocks, from one input to before another."""
+    streams = stream_count(place.panels, place.bf16)
+    at = place.w_at + first // KB * streams * stream_stride(KB)
     width = NR << place.bf16
-    for start in range(0, place.inputs, KB):
+    for start in range(first, end, KB):
         count = min(KB, place.inputs - start)
-        for stream in range(stream_count(place.panels, place.bf16)):
+        for stream in range(streams):
             lines = arena[at : at + count * NR].reshape(count, NR)
             yield slice(start, start + count), slice(stream * width, (stream + 1) * width), lines
             at += stream_stride(count)

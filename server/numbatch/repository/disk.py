@@ -5,6 +5,7 @@ in the files. A name that came in a request is compared with what was found and 
 leads out of the repository through a symbolic link is found to be a problem.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ def _is_folder(path: Path) -> bool:
 def _escape(root: Path, folder: Path) -> str:
     """Return what is wrong if a version folder or its model file is really somewhere else."""
     for path in (folder, *(folder / file for file in MODEL_FILES)):
-        if not path.resolve().is_relative_to(root):
+        # Not `resolve`, which raises a RuntimeError for links that lead in a circle, before Python 3.13.
+        if not Path(os.path.realpath(path)).is_relative_to(root):
             return f"{path.relative_to(root)} leads out of the model repository"
     return ""

@@ -1,20 +1,23 @@
-"""The models in memory: loaded, swapped and unloaded under a lock, read without one.
+"""The models in memory: loaded, swapped and unloaded, read without a lock.
 
 Every change makes a new `Snapshot` and puts it in the place of the old one. A request takes the snapshot that is there
 when it arrives, and with it a model that stays whole until the request is done, whatever is loaded meanwhile.
 """
 
+import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-from numbatch.engine import LoadedModel, load_model
-from numbatch.repository import disk
-from numbatch.repository.disk import FoundVersion
+from numbatch.engine import load_model
+from numbatch.repository.decision import Decision, Key, decide
+from numbatch.repository.loading import Loader, Retries, VersionLoader
+from numbatch.repository.memory import MemoryAccount
+from numbatch.repository.policy import LATEST, VersionPolicy
+from numbatch.repository.settings import DEFAULTS
+from numbatch.repository.signature import NOT_TRIED
 from numbatch.repository.snapshot import (
     Entry,
     Snapshot,
@@ -22,26 +25,20 @@ from numbatch.repository.snapshot import (
     model_not_found,
     version_not_found,
 )
+from numbatch.repository.states import States
+from numbatch.repository.survey import ModelOnDisk, Survey, survey
 from numbatch.v1.model_pb2 import Model
-from numbatch.v1.repository_pb2 import (
-    MODEL_STATE_FAILED,
-    MODEL_STATE_LOADING,
-    MODEL_STATE_READY,
-    MODEL_STATE_UNLOADED,
-)
+from numbatch.v1.repository_pb2 import MODEL_STATE_LOADING, MODEL_STATE_READY
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.names import is_model_name
 from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 
+__all__ = ["Loader", "Registry", "Retries"]
+
 _log = logging.getLogger(__name__)
 
-
-class Loader(Protocol):
-    """Makes a model that answers from a version folder or a message; `numbatch.engine.load_model` is the one."""
-
-    def __call__(self, source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
-        """Return the model, compiled and warmed up, or raise a NumbatchError."""
+_ON_DISK = "in the model repository on disk"
 
 
 class Registry:
@@ -55,6 +52,12 @@ class Registry:
         Makes the models.
     weights_precision : str
         "f32" or "bf16": for versions from the repository, where nothing else was asked for.
+    version_policy : VersionPolicy
+        Which versions are served of models whose settings do not say.
+    memory : MemoryAccount, optional
+        Knows what models hold, and refuses what is too much. Default: one without a limit.
+    retries : Retries
+        How often what may pass is tried again.
     on_change : callable
         Called after every change, on the thread that made it.
     """
@@ -65,52 +68,93 @@ class Registry:
         *,
         load: Loader = load_model,
         weights_precision: str = "f32",
+        version_policy: VersionPolicy = LATEST,
+        memory: MemoryAccount | None = None,
+        retries: Retries | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._repository = repository
-        self._load = load
         self._weights_precision = checked_precision(weights_precision)
-        self._on_change = on_change
-        self._lock = threading.Lock()
+        self._version_policy = version_policy
+        self.memory = memory or MemoryAccount()
+        self._loader = VersionLoader(load, self.memory, retries)
+        self._states = States(on_change)
         self._closed = False
-        self._snapshot = Snapshot()
 
     @property
     def snapshot(self) -> Snapshot:
         """What is known now. It does not change any more; ask again for what is known later."""
-        return self._snapshot
+        return self._states.snapshot
 
-    def discover(self) -> list[FoundVersion]:
-        """List the repository's versions as LOADING, or as FAILED if they cannot be loaded, and return the former.
-
-        Returns
-        -------
-        list of FoundVersion
-            For `load`: by model, its newest version first.
+    def survey(self, names: Collection[str] | None = None) -> Survey:
+        """Return what lies in the repository, of all models or some.
 
         Raises
         ------
         OSError
             If the repository itself cannot be read; the message names it.
         """
-        found = [] if self._repository is None else disk.scan(self._repository)
-        for version in found:
-            state = MODEL_STATE_FAILED if version.problem else MODEL_STATE_LOADING
-            self._put(Entry(version.name, version.version, state, version.problem))
-            if version.problem:
-                _log.error("cannot load model=%s version=%d: %s", version.name, version.version, version.problem)
-        loadable = [version for version in found if not version.problem]
-        return sorted(loadable, key=lambda version: (version.name, -version.version))
+        return {} if self._repository is None else survey(self._repository, names)
 
-    def load(self, found: list[FoundVersion]) -> None:
-        """Load versions one after the other; one that fails is listed as FAILED with its reason and harms no other."""
-        for version in found:
-            if self._closed:
+    def discover(self, names: Collection[str] | None = None) -> Survey:
+        """List what is to be served as LOADING, or as FAILED if it cannot be loaded, and return what was found.
+
+        Parameters
+        ----------
+        names : collection of str, optional
+            The models that are to be served; one that is not there is listed as FAILED. Default: all.
+
+        Returns
+        -------
+        mapping of str to ModelOnDisk
+            For `load`.
+
+        Raises
+        ------
+        OSError
+            If the repository itself cannot be read; the message names it.
+        """
+        found = dict(self.survey(names))
+        for name in sorted(set(names or ()) - found.keys()):
+            missing = model_not_found(name, self.survey(), _ON_DISK)
+            found[name] = ModelOnDisk(problem=f"{missing.reason}: {missing.message}")
+        decision = decide(found, self.snapshot.versions, self._version_policy)
+        self._list_failed(decision)
+        for name, version in decision.load:
+            self._states.begin(name, version, NOT_TRIED)
+        return found
+
+    def load(self, found: Survey, names: Iterable[str] | None = None) -> None:
+        """Load and unload until what is in memory is what is to be served of what is on disk.
+
+        A version that fails is listed with its reason and harms no other; what it was to replace stays.
+
+        Parameters
+        ----------
+        found : mapping of str to ModelOnDisk
+            What is on disk.
+        names : iterable of str, optional
+            The models in question. Default: all.
+        """
+        names = None if names is None else set(names)
+        tried: set[Key] = set()
+        while True:
+            known = self.snapshot.versions
+            decision = decide(found, known, self._version_policy, names)
+            self._list_failed(decision)
+            self._states.retire(decision.retire)
+            # Of files that have changed since they were found, one try is enough.
+            to_try = [key for key in decision.load if key not in tried]
+            if not (decision.fail or decision.retire or to_try):
                 return
-            try:
-                self._load_version(version.name, version.version, version.folder, self._weights_precision)
-            except NumbatchError:
-                continue  # logged and listed
+            tried.update(to_try)
+            for name, version in to_try:
+                if self._closed:
+                    return
+                if self._states.of(name, version) is not known.get(name, {}).get(version):
+                    continue  # somebody loaded or unloaded it meanwhile
+                with contextlib.suppress(NumbatchError):  # logged and listed; an older version may take its place
+                    self._load_found(name, version, found[name])
 
     def load_from_disk(self, name: str, version: int = 0, weights_precision: str = "") -> Entry:
         """Load a version from the repository, in the place of the one that has its number.
@@ -120,9 +164,12 @@ class Registry:
         name : str
             The model.
         version : int
-            0: the newest on disk.
+            0: the newest that the model's version policy wants; then the others that it wants are loaded if they are
+            not there, and those that it does not want are unloaded. A version that is asked for by its number
+            stays, whatever the policy, until it is unloaded.
         weights_precision : str
-            "f32" or "bf16". "": that in which the version was loaded before, if it was, else the registry's.
+            "f32" or "bf16". "": that in which the version was loaded before, if it was, else that of the model's
+            settings, else the registry's.
 
         Raises
         ------
@@ -132,25 +179,26 @@ class Registry:
         check_version(version)
         if weights_precision:
             checked_precision(weights_precision)
-        where = "in the model repository on disk"
         try:
-            found = [] if self._repository is None else disk.scan(self._repository)
+            found = self.survey([name])
+            model = found.get(name)
+            if model is None:
+                raise model_not_found(name, self.survey(), _ON_DISK)
         except OSError as unreadable:
             raise error(Reason.MODEL_CORRUPT, str(unreadable)) from unreadable
-        versions = {each.version: each for each in found if each.name == name}
-        if not versions:
-            raise model_not_found(name, {each.name for each in found}, where)
-        chosen = versions.get(version or max(versions))
-        if chosen is None:
-            raise version_not_found(name, version, versions, where)
-        if chosen.problem:
-            problem = error(Reason.MODEL_CORRUPT, chosen.problem).about(model=name, version=chosen.version)
-            self._fail(name, chosen.version, problem)
+        if model.problem:
+            self._states.fail(name, 0, problem := _error_of(model.problem).about(model=name))
             raise problem
-        before = self._snapshot.versions.get(name, {}).get(chosen.version)
-        remembered = before.weights_precision if before else ""
-        precision = weights_precision or remembered or self._weights_precision
-        return self._load_version(name, chosen.version, chosen.folder, precision)
+        policy = model.settings.version_policy or self._version_policy
+        wanted = max(policy.choose(model.versions.keys()), default=0)
+        chosen = version or wanted
+        if chosen not in model.versions:
+            where = _ON_DISK if version else f"{_ON_DISK} that the version policy {policy} wants"
+            raise version_not_found(name, version, model.versions, where)
+        entry = self._load_found(name, chosen, model, weights_precision, pinned=bool(version))
+        if not version:
+            self.load(found, [name])
+        return entry
 
     def load_from_message(
         self, model: Model, *, name: str = "", version: int = 0, weights_precision: str = "f32"
@@ -181,19 +229,21 @@ class Registry:
         if not is_model_name(name):
             rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
             raise error(Reason.INVALID_FIELD, field="model_name", got=repr(name[:128]), expected=rule)
-        with self._lock:
-            known = self._snapshot.versions.get(name, {})
-            version = version or max(known, default=0) + 1
-            before = known.get(version)
-            self._begin_locked(name, version)
+        settings = next((entry.settings for entry in self.snapshot.versions.get(name, {}).values()), DEFAULTS)
+        version, before = self._states.begin_message(name, version)
+        ready = Entry(
+            name, version, MODEL_STATE_READY, weights_precision=weights_precision, settings=settings, pinned=True
+        )
         try:
-            return self._load_version(name, version, model, weights_precision)
+            return self._load_version(ready, model, weights_precision)
         except NumbatchError:
-            self._restore(name, version, before)
+            self._states.restore(name, version, before)
             raise
 
     def unload(self, name: str, version: int = 0) -> list[Entry]:
         """Forget the model of one version, or with 0 of all versions; requests in progress finish on it.
+
+        No policy loads them again before their files change.
 
         Returns
         -------
@@ -205,82 +255,69 @@ class Registry:
         NotFoundError
             MODEL_NOT_FOUND, VERSION_NOT_FOUND.
         """
-        with self._lock:
-            entries = [
-                replace(entry, state=MODEL_STATE_UNLOADED, reason="", model=None)
-                for entry in self._snapshot.known(name, version)
-            ]
-            for entry in entries:
-                self._put_locked(entry)
-        self._on_change()
-        for entry in entries:
-            _log.info("unloaded model=%s version=%d", entry.name, entry.version)
-        return entries
+        return self._states.unload(name, version)
 
     def close(self) -> None:
-        """Let `load` return after the version that it is at."""
+        """Let what loads models return after the version that it is at."""
         self._closed = True
 
-    def _load_version(self, name: str, version: int, source: Path | Model, weights_precision: str) -> Entry:
+    def _load_found(
+        self, name: str, version: int, model: ModelOnDisk, weights_precision: str = "", *, pinned: bool = False
+    ) -> Entry:
+        """Load a version that was found on disk."""
+        there = model.versions[version]
+        if there.problem:
+            self._states.fail(name, version, problem := _error_of(there.problem).about(model=name, version=version))
+            raise problem
+        before = self._states.of(name, version) or Entry(name, version, MODEL_STATE_LOADING)
+        ready = Entry(
+            name,
+            version,
+            MODEL_STATE_READY,
+            weights_precision=weights_precision or before.weights_precision,
+            settings=model.settings,
+            signature=there.signature,
+            pinned=pinned or before.pinned,
+        )
+        self._states.begin(name, version, there.signature)
+        precision = ready.weights_precision or model.settings.weights_precision or self._weights_precision
+        return self._load_version(ready, there.folder, precision)
+
+    def _load_version(self, ready: Entry, source: Path | Model, precision: str) -> Entry:
+        """Load a version; what is known of it already is in the entry that is listed once it is ready."""
+        name, version = ready.name, ready.version
         start = time.monotonic()
-        with self._lock:
-            self._begin_locked(name, version)
-        self._on_change()
         try:
-            model = self._load(source, name=name, weights_precision=weights_precision)
+            loaded = self._loader.load(name, source, precision, ready.settings.warm_up)
         except NumbatchError as refused:
-            self._fail(name, version, refused.about(model=name, version=version))
+            self._states.fail(name, version, refused.about(model=name, version=version), ready.signature)
             raise
         except Exception as bug:
             _log.exception("loading model=%s version=%d failed unexpectedly", name, version)
             problem = error(Reason.INTERNAL, f"loading failed unexpectedly ({type(bug).__name__}); the log says more")
-            self._fail(name, version, problem.about(model=name, version=version))
+            self._states.fail(name, version, problem.about(model=name, version=version), ready.signature)
             raise problem from bug
-        entry = Entry(name, version, MODEL_STATE_READY, model=model, weights_precision=weights_precision)
-        self._put(entry)
+        model = loaded.model
+        entry = replace(ready, model=model, signature=loaded.signature, held_bytes=loaded.held_bytes)
+        self._states.ready(entry)
         _log.info(
             "loaded model=%s version=%d layers=%d parameters=%d weights_precision=%s packed_bytes=%d seconds=%.3f",
             name,
             version,
             len(model.summary.layers),
             model.summary.parameter_count,
-            weights_precision,
+            precision,
             model.summary.packed_bytes,
             time.monotonic() - start,
         )
         return entry
 
-    def _begin_locked(self, name: str, version: int) -> None:
-        """List a version as LOADING, unless it answers requests: then it goes on doing so."""
-        current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_LOADING))
-        if current.model is None:
-            self._put_locked(replace(current, state=MODEL_STATE_LOADING, reason=""))
+    def _list_failed(self, decision: Decision) -> None:
+        for name, version, reason in decision.fail:
+            self._states.fail(name, version, _error_of(reason))
 
-    def _fail(self, name: str, version: int, problem: NumbatchError) -> None:
-        """List a version as FAILED, unless it answers requests: then the one that failed was to replace it."""
-        _log.error("cannot load model=%s version=%d: %s: %s", name, version, problem.reason, problem.message)
-        with self._lock:
-            current = self._snapshot.versions.get(name, {}).get(version, Entry(name, version, MODEL_STATE_FAILED))
-            if current.model is None:
-                reason = f"{problem.reason}: {problem.message}"
-                self._put_locked(replace(current, state=MODEL_STATE_FAILED, reason=reason))
-        self._on_change()
 
-    def _restore(self, name: str, version: int, before: Entry | None) -> None:
-        with self._lock:
-            known = dict(self._snapshot.versions[name])
-            if known[version].model is not None:
-                return  # it was ready all along, or another load of it has succeeded
-            del known[version]
-            entries = [*known.values(), *([before] if before else [])]
-            self._snapshot = self._snapshot.replace(name, entries)
-        self._on_change()
-
-    def _put(self, entry: Entry) -> None:
-        with self._lock:
-            self._put_locked(entry)
-        self._on_change()
-
-    def _put_locked(self, entry: Entry) -> None:
-        known = self._snapshot.versions.get(entry.name, {})
-        self._snapshot = self._snapshot.replace(entry.name, {**known, entry.version: entry}.values())
+def _error_of(reason: str) -> NumbatchError:
+    """Return the error for a reason that was written as one is listed: "MODEL_CORRUPT: the folder ..."."""
+    name, _, message = reason.partition(": ")
+    return error(Reason(name), message)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from numbatch.engine import LoadedModel
+from numbatch.repository.settings import DEFAULTS, ModelSettings
+from numbatch.repository.signature import Signature
 from numbatch.v1.repository_pb2 import (
     MODEL_STATE_FAILED,
     MODEL_STATE_LOADING,
@@ -40,11 +42,19 @@ class Entry:
     state : ModelState
         READY if and only if `model` is there.
     reason : str
-        Why, for FAILED; else "".
+        Why, for FAILED. For READY: why what is on disk now was not loaded in its place, if it was tried. Else "".
     model : LoadedModel or None
         What answers.
     weights_precision : str
-        With which it was loaded last, unloaded since or not; "" if it never was.
+        That which somebody asked for when it was loaded last, unloaded since or not; "" if nobody did.
+    settings : ModelSettings
+        How the model is served; those of its files that this version was loaded with.
+    signature : Signature or None
+        Of the files that were tried last. None: it came in a message.
+    pinned : bool
+        Somebody asked for this version by its number: no policy unloads it.
+    held_bytes : int
+        What it holds in memory, with scratch memory for a batch; 0 unless it is READY.
     """
 
     name: str
@@ -53,6 +63,10 @@ class Entry:
     reason: str = ""
     model: LoadedModel | None = None
     weights_precision: str = ""
+    settings: ModelSettings = DEFAULTS
+    signature: Signature | None = None
+    pinned: bool = False
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

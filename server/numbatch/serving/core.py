@@ -14,6 +14,7 @@ from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, R
 from numbatch.engine import LoadedModel
 from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.repository.registry import Registry
+from numbatch.repository.settings import BatchingSettings
 from numbatch.serving.observer import Observer
 from numbatch.wire.codec import NamedArray
 from numbatch.wire.errors import NumbatchError, error
@@ -124,7 +125,7 @@ class Core:
     max_output_bytes : int
         A minibatch whose outputs are larger is refused before it is computed.
     limits : callable
-        Returns the limits of a model, by its name.
+        Returns the limits of a model, by its settings.
     observer : Observer
         Is told of the batches.
     clock : callable
@@ -143,7 +144,7 @@ class Core:
         registry: Registry,
         *,
         max_output_bytes: int,
-        limits: Callable[[str], BatchLimits] = lambda _: BatchLimits(),
+        limits: Callable[[BatchingSettings], BatchLimits] = lambda _: BatchLimits(),
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -241,7 +242,8 @@ class Core:
         if group is None:
             if len(groups) >= _MOST_GROUPS:
                 groups.clear()
-            group = groups[layers] = Group(name, _run, self._limits(name))
+            settings = self._registry.snapshot.versions[name][version].settings
+            group = groups[layers] = Group(name, _run, self._limits(settings.batching))
         return group
 
 

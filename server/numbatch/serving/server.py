@@ -5,16 +5,19 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import Self
 
 from numbatch.batching import Batcher, Queue
 from numbatch.batching.batcher import Tell
 from numbatch.engine import load_model
 from numbatch.engine.warmup import warm_up
-from numbatch.repository.registry import Loader, Registry
+from numbatch.repository.registry import Loader
+from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.core import Compute, Core
 from numbatch.serving.lifecycle import Lifecycle, Phase
+from numbatch.serving.models import Models
 from numbatch.serving.observer import Observer
 from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
@@ -24,9 +27,6 @@ from numbatch.serving.rpc.reflection import ReflectionService
 from numbatch.serving.rpc.repository import RepositoryService
 from numbatch.serving.rpc.transport import Transport
 from numbatch.v1.repository_pb2 import ModelStatus
-
-if TYPE_CHECKING:
-    from numbatch.repository.disk import FoundVersion
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,12 @@ class Server:
         self._loader = ThreadPoolExecutor(1, "numbatch-load")
         self._observer = observer or Observer()
         self._lifecycle = Lifecycle()
-        self._registry = Registry(
-            config.model_repository,
-            load=load,
-            weights_precision=config.weights_precision,
-            on_change=self._models_changed,
-        )
-        self._to_load: list[FoundVersion] = []
+        self._models = Models(config, load, self._loader, on_change=self._models_changed)
+        self._registry = self._models.registry
         self._core = Core(
             self._registry,
             max_output_bytes=config.max_message_bytes,
-            limits=lambda _: config.batch_limits,
+            limits=partial(limits_of, config),
             observer=self._observer,
         )
         self._compute = self._core.compute = (compute or self._make_batcher)(self._core.tell)
@@ -109,14 +104,14 @@ class Server:
 
     async def listen(self) -> str:
         """Accept calls, and return the address. The server is live, but not ready: its models are yet to be loaded."""
-        self._to_load = self._registry.discover()
+        self._models.discover()
         self.address = await self._transport.start(self._config.listen)
         return self.address
 
     async def load_models(self) -> None:
         """Make the kernels ready, load what is in the repository, then be ready."""
         await self._loop.run_in_executor(self._loader, warm_up)
-        await self._loop.run_in_executor(self._loader, self._registry.load, self._to_load)
+        await self._models.load()
         self._lifecycle.enter(Phase.READY)
 
     @property
@@ -135,7 +130,7 @@ class Server:
         """
         grace_s = self._config.shutdown_grace_s if grace_s is None else grace_s
         self._lifecycle.enter(Phase.DRAINING)
-        self._registry.close()
+        await self._models.stop()
         await self._transport.stop(grace_s)
         await asyncio.to_thread(self._end_threads)
 

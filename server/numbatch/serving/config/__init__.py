@@ -8,6 +8,7 @@ from numbatch.serving.config.lifecycle import LifecycleOptions
 from numbatch.serving.config.models import ModelOptions
 from numbatch.serving.config.network import NetworkOptions
 from numbatch.serving.config.observability import ObservabilityOptions
+from numbatch.serving.config.repository import RepositoryOptions
 
 __all__ = ["ServerConfig"]
 
@@ -15,7 +16,13 @@ __all__ = ["ServerConfig"]
 # The last base's fields come first.
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig(
-    ObservabilityOptions, LifecycleOptions, ComputeOptions, BatchingOptions, ModelOptions, NetworkOptions
+    ObservabilityOptions,
+    LifecycleOptions,
+    ComputeOptions,
+    BatchingOptions,
+    RepositoryOptions,
+    ModelOptions,
+    NetworkOptions,
 ):
     """Configures a server. All fields are keywords; `numbatch serve --help` describes them and their defaults.
 

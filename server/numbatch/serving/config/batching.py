@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from numbatch.batching.limits import BatchLimits
 from numbatch.serving.config.options import Options, option
 
 
@@ -14,7 +13,7 @@ class BatchingOptions(Options):
         1024,
         "Most rows of one model that run together. A request with more runs in pieces.",
         least=1,
-        most=2**20,
+        most=65_536,
     )
     max_queue_delay_us: int = option(
         0,
@@ -44,14 +43,3 @@ class BatchingOptions(Options):
         "Most bytes, inputs and outputs, of all requests that wait or run.",
         least=1,
     )
-
-    @property
-    def batch_limits(self) -> BatchLimits:
-        """The limits of a model whose settings say nothing else."""
-        return BatchLimits(
-            self.max_batch_size,
-            self.max_queue_delay_us * 1e-6,
-            self.max_queued_rows,
-            self.max_queued_bytes,
-            self.max_in_flight,
-        )

@@ -1,0 +1,136 @@
+"""What makes a server load models: its start, the disk, or requests alone."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from numbatch.engine import load_model
+from numbatch.serving.config import ServerConfig
+from numbatch.serving.models import Models
+from numbatch.v1.model_pb2 import Model
+from numbatch.wire.models import dense, sequential
+from numbatch.wire.reasons import Code, Reason
+from support.manual_executor import ManualExecutor
+from support.raw_calls import RawCalls, raw_calls, refusal
+from support.server import running_server, write_model
+from support.tiny import tiny_model
+
+SOON_S = 0.05
+
+
+def listed(calls: RawCalls) -> list[str]:
+    return [f"{status.model_name}/{status.model_version}" for status in calls.list_models().models]
+
+
+def wait_until(calls: RawCalls, service: str, status: str) -> None:
+    """Watch a model or a version until it has a status."""
+    assert status in calls.watch(service)
+
+
+def test_by_default_the_newest_versions_are_loaded_at_the_start(tmp_path: Path) -> None:
+    for version in (1, 2):
+        write_model(tmp_path, tiny_model(factor=version), version)
+    with running_server(repository=tmp_path) as server, raw_calls(server.address) as calls:
+        assert listed(calls) == ["tiny/2"]
+        assert calls.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+
+
+def test_the_server_is_told_another_policy(tmp_path: Path) -> None:
+    for version in (1, 2, 3):
+        write_model(tmp_path, tiny_model(), version)
+    with running_server(repository=tmp_path, version_policy="latest:2") as server, raw_calls(server.address) as calls:
+        assert listed(calls) == ["tiny/2", "tiny/3"]
+
+
+def test_a_server_that_is_told_explicitly_loads_what_it_is_told(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_model(tmp_path, tiny_model(name))
+    with running_server(repository=tmp_path, model_control="explicit") as server, raw_calls(server.address) as calls:
+        assert (listed(calls), calls.health()) == ([], "SERVING")
+        calls.load_model(model_name="b")
+        assert listed(calls) == ["b/1"]
+    options: dict[str, Any] = {"model_control": "explicit", "load_model": "a,c"}
+    with running_server(repository=tmp_path, **options) as server, raw_calls(server.address) as calls:
+        assert listed(calls) == ["a/1", "c/1"]
+    options["load_model"] = "*"
+    with running_server(repository=tmp_path, **options) as server, raw_calls(server.address) as calls:
+        assert listed(calls) == ["a/1", "b/1", "c/1"]
+
+
+def test_a_server_that_polls_follows_the_disk(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model(factor=1), 1)
+    options: dict[str, Any] = {"model_control": "poll", "poll_interval_s": SOON_S}
+    with running_server(repository=tmp_path, **options) as server, raw_calls(server.address) as calls:
+        write_model(tmp_path, tiny_model(factor=2), 2)
+        wait_until(calls, "tiny/2", "SERVING")
+        wait_until(calls, "tiny/1", "SERVICE_UNKNOWN")
+        assert calls.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+        write_model(tmp_path, tiny_model("other"))
+        wait_until(calls, "other", "SERVING")
+        shutil.rmtree(tmp_path / "tiny")
+        wait_until(calls, "tiny", "SERVICE_UNKNOWN")
+        assert listed(calls) == ["other/1"]
+
+
+def test_a_bug_while_looking_does_not_end_the_looking(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = ServerConfig(model_repository=tmp_path, model_control="poll", poll_interval_s=SOON_S)
+    executor = ManualExecutor()
+
+    async def follow() -> None:
+        models = Models(config, load_model, executor, on_change=lambda: None)
+        models.discover()
+        loading = asyncio.create_task(models.load())
+        (await asyncio.to_thread(executor.next_job)).run()
+        await loading
+        (await asyncio.to_thread(executor.next_job)).future.set_exception(ZeroDivisionError())
+        assert (await asyncio.to_thread(executor.next_job)).run()
+        await models.stop()
+
+    asyncio.run(follow())
+    assert "looking at the model repository failed unexpectedly" in caplog.text
+
+
+def test_a_model_beyond_the_memory_limit_is_refused_and_the_server_goes_on(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    write_model(tmp_path, sequential("large", [2000], [dense(3000)], seed=1))
+    with running_server(repository=tmp_path, max_model_memory_bytes=30 * 2**20) as server:
+        with raw_calls(server.address) as calls:
+            refused = refusal(lambda: calls.load_model(model_name="large"))
+            assert (refused.reason, refused.code) == (Reason.MEMORY_LIMIT, Code.RESOURCE_EXHAUSTED)
+            assert refused.model == "large"
+            assert (calls.health("large"), calls.health("tiny"), calls.health()) == (
+                "NOT_SERVING",
+                "SERVING",
+                "SERVING",
+            )
+
+
+def test_retries_end_when_the_server_does(tmp_path: Path) -> None:
+    # It would take a day, were it waited for.
+    (tmp_path / "late/1").mkdir(parents=True)
+    options: dict[str, Any] = {"load_retries": 24, "load_retry_delay_s": 3600.0}
+    with running_server(repository=tmp_path, loaded=False, **options) as server, raw_calls(server.address) as calls:
+        loading = server.start(server.server.load_models())
+        wait_until(calls, "late", "NOT_SERVING")
+        server.run(server.server.stop(0))
+        loading.result(10)
+
+
+def test_a_warm_up_that_the_settings_ask_for_comes_before_ready(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    (tmp_path / "tiny/settings.txtpb").write_text("warm_up { batch_sizes: [1, 1000] }")
+    with running_server(repository=tmp_path) as server, raw_calls(server.address) as calls:
+        assert calls.health("tiny") == "SERVING"
+
+
+def test_broken_settings_are_listed_by_the_server(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    (tmp_path / "tiny/settings.txtpb").write_text("\n\nbatching { rows: 1 }")
+    write_model(tmp_path, Model(name="bad"))
+    with running_server(repository=tmp_path) as server, raw_calls(server.address) as calls:
+        statuses = {status.model_name: status.reason for status in calls.list_models().models}
+        assert statuses["tiny"].startswith("MODEL_INVALID: tiny/settings.txtpb:3: ")
+        assert 'no field named "rows"' in statuses["tiny"]
