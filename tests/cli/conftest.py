@@ -27,3 +27,4 @@ def server() -> Iterator[str]:
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a server of their own."""
     monkeypatch.delenv("NUMBATCH_SERVER", raising=False)
+    monkeypatch.delenv("NUMBATCH_HTTP", raising=False)

@@ -136,6 +136,8 @@ def test_a_reader_that_leaves_is_141_and_no_error(tmp_path: Path, server: str) -
         ("rich", ["model", "inspect", "models"], "cli"),
         ("numba", ["serve", "--listen", "127.0.0.1:0"], "server"),
         ("grpc_health", ["serve", "--listen", "127.0.0.1:0"], "server"),
+        ("aiohttp", ["serve", "--listen", "127.0.0.1:0"], "server"),
+        ("prometheus_client", ["top"], "cli"),
         ("numba", ["model", "validate", "models"], "server"),
     ],
 )

@@ -52,11 +52,13 @@ def test_version_is_that_of_the_installed_package() -> None:
     assert numbatch("--version").out == f"numbatch {version('numbatch')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["infer", "m", "x.csv"], ["health"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["infer", "m", "x.csv"], ["health"], ["top", "--count", "1"]]
+)
 def test_what_needs_no_kernels_imports_none(arguments: list[str]) -> None:
     code = f"""
 import sys, json, os
-os.environ["NUMBATCH_SERVER"] = "127.0.0.1:1"
+os.environ["NUMBATCH_SERVER"] = os.environ["NUMBATCH_HTTP"] = "127.0.0.1:1"
 from numbatch.cli.main import main
 try:
     main({arguments})

@@ -18,12 +18,14 @@ from numbatch.serving.config import ServerConfig
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.models import dense, sequential
 from support.command import numbatch
+from support.http import get
 from support.server import write_model
 
 
 @contextmanager
 def serving(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "numbatch.cli", "serve", "--listen", "127.0.0.1:0", *map(str, arguments)]
+    anywhere = ("--listen", "127.0.0.1:0", "--http-listen", "")
+    command = [sys.executable, "-m", "numbatch.cli", "serve", *anywhere, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -63,10 +65,24 @@ def test_json_says_ready_with_every_version(repository: Path) -> None:
     reason = ready["models"][0].pop("reason")
     assert reason.startswith("MODEL_INVALID: model.inputs")
     assert (ready["event"], ready["address"].startswith("127.0.0.1:")) == ("ready", True)
+    assert ready["http_address"] == ""
     assert ready["models"] == [
         {"name": "bad", "version": 1, "state": "failed", "default_version": False},
         {"name": "good", "version": 1, "state": "ready", "reason": "", "default_version": True},
     ]
+
+
+def test_it_tells_where_it_answers_http_and_logs_json(repository: Path) -> None:
+    options = ("--http-listen", "127.0.0.1:0", "--log-format", "json")
+    with serving("--model-repository", repository, *options) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().rstrip().rpartition("; http on ")[2]
+        assert get(address, "/readyz").text == "ok\n"
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [(line["model"], line["reason"]) for line in lines if "reason" in line] == [("bad", "MODEL_INVALID")]
+    assert [line["http_address"] for line in lines if "http_address" in line] == [address]
 
 
 def test_a_port_in_use_is_4() -> None:
@@ -78,6 +94,15 @@ def test_a_port_in_use_is_4() -> None:
         f"numbatch: error: cannot listen on {address}: the port is in use; stop what uses it, or "
         "choose another port (0: a free one)\n"
     )
+
+
+def test_an_http_port_in_use_is_4_and_no_server_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        outcome = numbatch("serve", "--listen", "127.0.0.1:0", "--http-listen", address)
+    assert outcome.code == 4
+    assert f"cannot listen on {address}: the port is in use" in outcome.err
+    assert outcome.err.endswith('(http_listen; "" for no HTTP)\n')
 
 
 def test_a_missing_repository_is_3(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from numbatch.engine import LoadedModel, load_model
 from numbatch.repository.memory import MemoryAccount
 from numbatch.repository.policy import All, Latest, Specific
 from numbatch.repository.registry import Registry
+from numbatch.repository.report import LoadReport
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import ModelState
 from numbatch.wire.errors import (
@@ -495,3 +496,14 @@ def test_many_threads_that_load_and_unload_leave_one_truth(tmp_path: Path) -> No
     assert listing(registry) == [("tiny", 1, "READY", True)]
     gc.collect()
     assert registry.memory.held_bytes == registry.snapshot.versions["tiny"][1].held_bytes
+
+
+def test_every_load_is_reported_with_how_it_ended() -> None:
+    reports: list[LoadReport] = []
+    registry = Registry(None, on_load=reports.append)
+    registry.load_from_message(tiny_model())
+    with pytest.raises(InvalidModelError):
+        registry.load_from_message(Model(name="bad"))
+    seconds = [report.seconds for report in reports]
+    assert reports == [LoadReport("tiny", 1, "", seconds[0]), LoadReport("bad", 1, "MODEL_INVALID", seconds[1])]
+    assert min(seconds) > 0

@@ -43,6 +43,10 @@ def test_the_defaults_are_a_local_server() -> None:
         {"load_retries": -1},
         {"load_retry_delay_s": float("inf")},
         {"max_model_memory_bytes": -1},
+        {"log_format": "xml"},
+        {"http_listen": "8002"},
+        {"trace_sample_ratio": -0.1},
+        {"trace_sample_ratio": 1.5},
     ],
     ids=str,
 )

@@ -26,7 +26,7 @@ def on_ready(info):
     print(info.address, flush=True)
 
 {before}
-where = {{"model_repository": Path(sys.argv[1]), "listen": "127.0.0.1:0"}}
+where = {{"model_repository": Path(sys.argv[1]), "listen": "127.0.0.1:0", "http_listen": ""}}
 config = ServerConfig(**where, compute_threads=1, shutdown_grace_s={grace})
 app.serve(config, on_ready=on_ready)
 {after}
@@ -107,7 +107,7 @@ def test_it_logs_each_model_that_it_is_ready_and_that_it_drains(repository: Path
     ]
     assert "model=bad version=1: MODEL_INVALID: " in lines[0]
     assert "model=tiny version=1 layers=2 parameters=4 weights_precision=f32 packed_bytes=" in lines[1]
-    assert lines[2].endswith(f"address={process.address} models=1 failed=1 compute_threads=1")
+    assert lines[2].endswith(f"address={process.address} http_address=none models=1 failed=1 compute_threads=1")
 
 
 def test_a_second_signal_ends_it_at_once(repository: Path) -> None:

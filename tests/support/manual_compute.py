@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Self
 
-from numbatch.batching import BatchReport, Part, Refusal, Request
+from numbatch.batching import BatchReport, Part, QueueStatistics, Refusal, Request
 from numbatch.batching.batcher import Tell
 
 
@@ -79,6 +79,10 @@ class ManualCompute:
 
     def dispatch(self, quick_s: float = 0.0) -> None:
         """Do nothing: the test does."""
+
+    @property
+    def statistics(self) -> QueueStatistics:
+        return QueueStatistics({}, 0)
 
     @property
     def is_alive(self) -> bool:

@@ -71,7 +71,8 @@ def running_server(
     loaded : bool
         False: the server only listens; its `load_models` is left to the test.
     **config
-        Fields of `ServerConfig`; without them it listens on a free port of 127.0.0.1 and stops without grace.
+        Fields of `ServerConfig`; without them it listens on a free port of 127.0.0.1, not for HTTP, and stops without
+        grace.
     """
     with ExitStack() as stack:
         if repository is None:
@@ -79,7 +80,8 @@ def running_server(
         for model in models:
             write_model(repository, model)
         settings = ServerConfig(
-            model_repository=repository, **{"listen": "127.0.0.1:0", "shutdown_grace_s": 0.0, **config}
+            model_repository=repository,
+            **{"listen": "127.0.0.1:0", "http_listen": "", "shutdown_grace_s": 0.0, **config},
         )
         loop = new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="test-server")

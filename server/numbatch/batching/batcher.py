@@ -121,7 +121,8 @@ class Batcher:
             try:
                 batch.group.run(batch.parts, is_guest)
             except BaseException as raised:  # whatever it is, it is told to those who wait, and the next batch runs
-                _log.exception("a batch of %d rows of %s failed", batch.rows, batch.group.model)
+                fields = {"rows": batch.rows, "model": batch.group.model}
+                _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
                 problem = raised
             with self._work:
                 now = self._clock()

@@ -12,6 +12,9 @@ COMMANDS = {
     "serve": LazyCommand("numbatch.cli.serve", "serve", "Serve a model repository over gRPC."),
     "infer": LazyCommand("numbatch.cli.infer", "infer", "Run a model over the rows of a file."),
     "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server is ready, or a model on it."),
+    "top": LazyCommand(
+        "numbatch.cli.top", "top", "Watch a server: rates, latency, queues, batches, models, processors."
+    ),
     "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect, compare and validate models."),
     "warmup": LazyCommand("numbatch.cli.warmup", "warmup", "Compile the kernels and keep them, for a container image."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),
@@ -28,6 +31,7 @@ MODEL_COMMANDS = {
 
 ENVIRONMENT = {
     "NUMBATCH_SERVER": "The server that commands talk to where --server is not given.",
+    "NUMBATCH_HTTP": "Where the server that `numbatch top` watches answers HTTP.",
     "NUMBATCH_CACHE_DIR": "Where compiled kernels are kept. [default: XDG_CACHE_HOME/numbatch, ~/.cache/numbatch]",
 }
 

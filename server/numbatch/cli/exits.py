@@ -104,6 +104,6 @@ def extra_of(missing: ModuleNotFoundError) -> str:
 
 
 _MODULES_OF_EXTRAS = {
-    "cli": {"click", "rich"},
-    "server": {"grpc_health", "grpc_reflection", "llvmlite", "numba", "safetensors"},
+    "cli": {"click", "prometheus_client", "rich"},
+    "server": {"aiohttp", "grpc_health", "grpc_reflection", "llvmlite", "numba", "safetensors"},
 }

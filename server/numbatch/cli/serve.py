@@ -48,7 +48,9 @@ def _announce(info: "ServerInfo") -> None:
     ready = sum(status.state == MODEL_STATE_READY for status in info.models)
     failed = len(info.models) - ready
     models = f"{ready} model" if ready == 1 else f"{ready} models"
-    click.echo(f"numbatch ready on {info.address} ({models}" + (f", {failed} failed)" if failed else ")"))
+    models += f", {failed} failed" if failed else ""
+    http = f"; http on {info.http_address}" if info.http_address else ""
+    click.echo(f"numbatch ready on {info.address} ({models}){http}")
 
 
 def _announce_as_json(info: "ServerInfo") -> None:
@@ -62,4 +64,6 @@ def _announce_as_json(info: "ServerInfo") -> None:
         }
         for status in info.models
     ]
-    click.echo(json.dumps({"event": "ready", "address": info.address, "models": models}))
+    click.echo(
+        json.dumps({"event": "ready", "address": info.address, "http_address": info.http_address, "models": models})
+    )

@@ -50,6 +50,7 @@ class ServerProcess:
 
     def __init__(self, model_repository: Path, *, start_deadline_s: float = START_DEADLINE_S) -> None:
         self._command = [sys.executable, "-m", "numbatch.cli", "serve", "--json", "--listen", "127.0.0.1:0"]
+        self._command += ["--http-listen", ""]
         self._command += ["--model-repository", str(model_repository)]
         self._start_deadline_s = start_deadline_s
         self._kept = False

@@ -92,7 +92,8 @@ class VersionLoader:
                 if not left or not _may_pass(problem):
                     raise refused from problem
                 _log.warning(
-                    "loading model=%s failed and is tried again in %g s: %s", name, self._retries.delay_s, refused
+                    "loading model=%(model)s failed and is tried again in %(delay_s)g s: %(problem)s",
+                    {"model": name, "delay_s": self._retries.delay_s, "problem": str(refused)},
                 )
                 if self._retries.wait(self._retries.delay_s):
                     raise refused from problem

@@ -16,6 +16,7 @@ from numbatch.repository.decision import Decision, Key, decide
 from numbatch.repository.loading import Loader, Retries, VersionLoader
 from numbatch.repository.memory import MemoryAccount
 from numbatch.repository.policy import LATEST, VersionPolicy
+from numbatch.repository.report import LoadReport
 from numbatch.repository.settings import DEFAULTS
 from numbatch.repository.signature import NOT_TRIED
 from numbatch.repository.snapshot import (
@@ -60,6 +61,8 @@ class Registry:
         How often what may pass is tried again.
     on_change : callable
         Called after every change, on the thread that made it.
+    on_load : callable
+        Called with a LoadReport after every load, on the thread that it was on.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Registry:
         memory: MemoryAccount | None = None,
         retries: Retries | None = None,
         on_change: Callable[[], None] = lambda: None,
+        on_load: Callable[[LoadReport], None] = lambda _: None,
     ) -> None:
         self._repository = repository
         self._weights_precision = checked_precision(weights_precision)
@@ -79,6 +83,7 @@ class Registry:
         self.memory = memory or MemoryAccount()
         self._loader = VersionLoader(load, self.memory, retries)
         self._states = States(on_change)
+        self._on_load = on_load
         self._closed = False
 
     @property
@@ -287,13 +292,26 @@ class Registry:
         """Load a version; what is known of it already is in the entry that is listed once it is ready."""
         name, version = ready.name, ready.version
         start = time.monotonic()
+        reason = ""
+        try:
+            return self._try_to_load(ready, source, precision)
+        except NumbatchError as refused:
+            reason = str(refused.reason)
+            raise
+        finally:
+            self._on_load(LoadReport(name, version, reason, time.monotonic() - start))
+
+    def _try_to_load(self, ready: Entry, source: Path | Model, precision: str) -> Entry:
+        name, version = ready.name, ready.version
+        start = time.monotonic()
         try:
             loaded = self._loader.load(name, source, precision, ready.settings.warm_up)
         except NumbatchError as refused:
             self._states.fail(name, version, refused.about(model=name, version=version), ready.signature)
             raise
         except Exception as bug:
-            _log.exception("loading model=%s version=%d failed unexpectedly", name, version)
+            fields = {"model": name, "version": version}
+            _log.exception("loading model=%(model)s version=%(version)d failed unexpectedly", fields)
             problem = error(Reason.INTERNAL, f"loading failed unexpectedly ({type(bug).__name__}); the log says more")
             self._states.fail(name, version, problem.about(model=name, version=version), ready.signature)
             raise problem from bug
@@ -301,14 +319,17 @@ class Registry:
         entry = replace(ready, model=model, signature=loaded.signature, held_bytes=loaded.held_bytes)
         self._states.ready(entry)
         _log.info(
-            "loaded model=%s version=%d layers=%d parameters=%d weights_precision=%s packed_bytes=%d seconds=%.3f",
-            name,
-            version,
-            len(model.summary.layers),
-            model.summary.parameter_count,
-            precision,
-            model.summary.packed_bytes,
-            time.monotonic() - start,
+            "loaded model=%(model)s version=%(version)d layers=%(layers)d parameters=%(parameters)d "
+            "weights_precision=%(weights_precision)s packed_bytes=%(packed_bytes)d seconds=%(seconds).3f",
+            {
+                "model": name,
+                "version": version,
+                "layers": len(model.summary.layers),
+                "parameters": model.summary.parameter_count,
+                "weights_precision": precision,
+                "packed_bytes": model.summary.packed_bytes,
+                "seconds": time.monotonic() - start,
+            },
         )
         return entry
 

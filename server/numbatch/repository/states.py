@@ -77,7 +77,10 @@ class States:
 
     def fail(self, name: str, version: int, problem: NumbatchError, signature: Signature | None = NOT_TRIED) -> None:
         """List a version as FAILED, unless it answers requests: then the one that failed was to replace it."""
-        _log.error("cannot load model=%s version=%d: %s: %s", name, version, problem.reason, problem.message)
+        _log.error(
+            "cannot load model=%(model)s version=%(version)d: %(reason)s: %(problem)s",
+            {"model": name, "version": version, "reason": str(problem.reason), "problem": problem.message},
+        )
         with self._lock:
             current = self.of(name, version) or Entry(name, version, MODEL_STATE_FAILED)
             reason = f"{problem.reason}: {problem.message}"
@@ -105,7 +108,8 @@ class States:
                 self._put(entry)
         self._on_change()
         for entry in entries:
-            _log.info("unloaded model=%s version=%d", entry.name, entry.version)
+            fields = {"model": entry.name, "version": entry.version}
+            _log.info("unloaded model=%(model)s version=%(version)d", fields)
         return entries
 
     def retire(self, versions: Iterable[tuple[str, int]]) -> None:
@@ -116,7 +120,8 @@ class States:
                 gone = known.pop(version, None)
                 self.snapshot = self.snapshot.replace(name, known.values())
             if gone is not None and gone.model is not None:
-                _log.info("unloaded model=%s version=%d: it is not to be served any more", name, version)
+                fields = {"model": name, "version": version}
+                _log.info("unloaded model=%(model)s version=%(version)d: it is not to be served any more", fields)
             self._on_change()
 
     def restore(self, name: str, version: int, before: Entry | None) -> None:

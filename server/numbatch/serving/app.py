@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from numbatch.engine import compute_threads, set_compute_threads
 from numbatch.engine.resident import release_compiler, trim_heap
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.logs import configure_logs
 from numbatch.serving.server import Server, ServerInfo
 from numbatch.v1.repository_pb2 import MODEL_STATE_FAILED
 
@@ -43,7 +44,7 @@ def serve(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = lamb
     OSError
         If the model repository cannot be read or the address cannot be had; the message says which and why.
     """
-    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logs(config.log_level, config.log_format)
     if config.compute_threads is not None:
         set_compute_threads(config.compute_threads)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -73,15 +74,19 @@ async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -
                 _set_aside_what_stays()
                 failed = sum(status.state == MODEL_STATE_FAILED for status in info.models)
                 _log.info(
-                    "ready address=%s models=%d failed=%d compute_threads=%d",
-                    info.address,
-                    len(info.models) - failed,
-                    failed,
-                    compute_threads(),
+                    "ready address=%(address)s http_address=%(http_address)s models=%(models)d failed=%(failed)d "
+                    "compute_threads=%(compute_threads)d",
+                    {
+                        "address": info.address,
+                        "http_address": info.http_address or "none",
+                        "models": len(info.models) - failed,
+                        "failed": failed,
+                        "compute_threads": compute_threads(),
+                    },
                 )
                 on_ready(info)
             await stopping
-            _log.info("draining grace_s=%g", config.shutdown_grace_s)
+            _log.info("draining grace_s=%(grace_s)g", {"grace_s": config.shutdown_grace_s})
         finally:
             await server.stop()
         _log.info("stopped")

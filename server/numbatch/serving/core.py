@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, Refusal, Request
+from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, QueueStatistics, Refusal, Request
 from numbatch.engine import LoadedModel
 from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.repository.registry import Registry
@@ -106,6 +106,10 @@ class Compute(Protocol):
 
     def dispatch(self, quick_s: float = 0.0) -> None:
         """See to it that what waits is run."""
+
+    @property
+    def statistics(self) -> QueueStatistics:
+        """How it stands with what waits."""
 
     @property
     def is_alive(self) -> bool:

@@ -26,6 +26,11 @@ class Lifecycle:
         return self._phase
 
     @property
+    def ready(self) -> bool:
+        """Whether requests are to be sent to the server: its models were loaded, or have failed."""
+        return self._phase is Phase.READY
+
+    @property
     def draining(self) -> bool:
         """Whether the server finishes what it has and takes no more."""
         return self._phase is Phase.DRAINING

@@ -13,6 +13,7 @@ from numbatch.repository.memory import MemoryAccount, default_limit_bytes
 from numbatch.repository.policy import parse_policy
 from numbatch.repository.poller import Poller
 from numbatch.repository.registry import Registry
+from numbatch.repository.report import LoadReport
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.config.repository import model_names
 
@@ -35,6 +36,8 @@ class Models:
         One thread, on which models are loaded one after the other, whoever asks for it.
     on_change : callable
         Called after every change, on the thread that made it.
+    on_load : callable
+        Called after every load, on the thread that it was on.
 
     Attributes
     ----------
@@ -42,7 +45,14 @@ class Models:
         The models.
     """
 
-    def __init__(self, config: ServerConfig, load: Loader, loader: Executor, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        load: Loader,
+        loader: Executor,
+        on_change: Callable[[], None],
+        on_load: Callable[[LoadReport], None] = lambda _: None,
+    ) -> None:
         limit = config.max_model_memory_bytes
         self._stopped = threading.Event()
         self.registry = Registry(
@@ -53,6 +63,7 @@ class Models:
             memory=MemoryAccount(default_limit_bytes() if limit is None else limit or None),
             retries=Retries(config.load_retries, config.load_retry_delay_s, self._stopped.wait),
             on_change=on_change,
+            on_load=on_load,
         )
         self._config = config
         self._loader = loader

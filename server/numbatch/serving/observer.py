@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from numbatch.batching.report import BatchReport
+from numbatch.repository.report import LoadReport
 
-__all__ = ["BatchReport", "Observer", "RequestReport"]
+__all__ = ["BatchReport", "LoadReport", "Observer", "RequestReport"]
 
 
 class RequestReport(NamedTuple):
@@ -65,3 +66,6 @@ class Observer:
 
     def on_batch(self, report: BatchReport) -> None:
         """Take note of a batch that ran."""
+
+    def on_load(self, report: LoadReport) -> None:
+        """Take note of a version that was loaded, or could not be."""

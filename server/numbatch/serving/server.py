@@ -16,9 +16,14 @@ from numbatch.repository.registry import Loader
 from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.core import Compute, Core
+from numbatch.serving.http.health import health_routes
+from numbatch.serving.http.listener import HttpListener
+from numbatch.serving.http.metrics import metrics_routes
 from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.models import Models
-from numbatch.serving.observer import Observer
+from numbatch.serving.observability.levels import Sources
+from numbatch.serving.observability.service import Observability
+from numbatch.serving.observer import LoadReport, Observer
 from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.health import HealthService
@@ -39,10 +44,13 @@ class ServerInfo:
         "host:port", with the port that it is.
     models : tuple of ModelStatus
         All versions, those that failed to load too.
+    http_address : str
+        The same for HTTP; "" where it does not listen for that.
     """
 
     address: str
     models: tuple[ModelStatus, ...]
+    http_address: str = ""
 
 
 class Server:
@@ -60,7 +68,7 @@ class Server:
     compute : callable, optional
         Makes what runs requests; it is given whom to tell of them. Default: a `Batcher` with one thread.
     observer : Observer, optional
-        Is told of requests and batches.
+        Is told of requests, batches and loads as well.
     load : Loader
         Makes the models.
     """
@@ -76,19 +84,22 @@ class Server:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._loader = ThreadPoolExecutor(1, "numbatch-load")
-        self._observer = observer or Observer()
         self._lifecycle = Lifecycle()
-        self._models = Models(config, load, self._loader, on_change=self._models_changed)
+        self._models = Models(config, load, self._loader, on_change=self._models_changed, on_load=self._model_loaded)
         self._registry = self._models.registry
+        self._calls = Calls(self._lifecycle, traced=bool(config.trace_endpoint))
+        self._observability = self._make_observability(observer)
         self._core = Core(
             self._registry,
             max_output_bytes=config.max_message_bytes,
             limits=partial(limits_of, config),
-            observer=self._observer,
+            observer=self._observability,
         )
         self._compute = self._core.compute = (compute or self._make_batcher)(self._core.tell)
         self._transport = self._make_transport()
+        self._http = self._make_http()
         self.address = ""
+        self.http_address = ""
 
     async def start(self) -> str:
         """Listen, load the models, be ready, and return the address.
@@ -106,6 +117,9 @@ class Server:
         """Accept calls, and return the address. The server is live, but not ready: its models are yet to be loaded."""
         self._models.discover()
         self.address = await self._transport.start(self._config.listen)
+        if self._config.http_listen:
+            self.http_address = await self._http.start(self._config.http_listen)
+        self._observability.start()
         return self.address
 
     async def load_models(self) -> None:
@@ -118,7 +132,7 @@ class Server:
     def info(self) -> ServerInfo:
         """Where the server listens, and how it stands with its models."""
         snapshot = self._registry.snapshot
-        return ServerInfo(self.address, tuple(snapshot.status(entry) for entry in snapshot))
+        return ServerInfo(self.address, tuple(snapshot.status(entry) for entry in snapshot), self.http_address)
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Say that it is to end, refuse new calls, finish those in progress, end.
@@ -132,6 +146,9 @@ class Server:
         self._lifecycle.enter(Phase.DRAINING)
         await self._models.stop()
         await self._transport.stop(grace_s)
+        # Last: until then it says that the server drains, and what it has counted.
+        await self._http.stop()
+        await self._observability.stop()
         await asyncio.to_thread(self._end_threads)
 
     async def __aenter__(self) -> Self:
@@ -147,18 +164,32 @@ class Server:
         """Stop."""
         await self.stop()
 
+    def _make_observability(self, observer: Observer | None) -> Observability:
+        sources = Sources(
+            snapshot=lambda: self._registry.snapshot,
+            ready=lambda: self._lifecycle.ready,
+            calls=self._calls,
+            queues=lambda: self._compute.statistics,
+            port=lambda: _port_of(self.address),
+        )
+        return Observability(self._config, sources, [observer] if observer else [])
+
+    def _make_http(self) -> HttpListener:
+        health = health_routes(self._lifecycle, lambda: self._compute.is_alive)
+        return HttpListener([*health, *metrics_routes(self._observability.scrape)])
+
     def _make_batcher(self, tell: Tell) -> Batcher:
         # One: a large batch is shared by all threads of the process, and small ones are not worth a second.
         return Batcher(Queue(max_bytes_in_flight=self._config.max_bytes_in_flight), tell)
 
     def _make_transport(self) -> Transport:
-        config, calls = self._config, Calls(self._lifecycle)
+        config, calls = self._config, self._calls
         inference_service = InferenceService(
             self._core,
             self._lifecycle,
             max_message_bytes=config.max_message_bytes,
             stream_window=config.stream_window,
-            observer=self._observer,
+            observer=self._observability,
         )
         repository_service = RepositoryService(self._registry, self._loader, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self._registry, self._lifecycle)
@@ -171,6 +202,16 @@ class Server:
         with contextlib.suppress(RuntimeError):  # the loop has ended; nobody watches any more
             self._loop.call_soon_threadsafe(self._lifecycle.notify)
 
+    def _model_loaded(self, report: LoadReport) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._observability.on_load, report)
+
     def _end_threads(self) -> None:
         self._loader.shutdown(cancel_futures=True)
         self._compute.close()
+
+
+def _port_of(address: str) -> int:
+    """Return the port of "host:port"; 0 where there is none, as before it listens."""
+    port = address.rpartition(":")[2]
+    return int(port) if port.isdecimal() else 0

@@ -19,6 +19,12 @@ class NetworkOptions(Options):
         metavar="HOST:PORT",
         check=parse_address,
     )
+    http_listen: str = option(
+        "127.0.0.1:8002",
+        "Where to answer HTTP: /metrics for Prometheus, /livez, /readyz. Port 0: a free one. Empty: nowhere.",
+        metavar="HOST:PORT",
+        check=parse_address,
+    )
     max_message_bytes: int = option(
         64 * 2**20,
         "The largest message that is accepted or sent, in bytes. Clients have a limit as well.",

@@ -10,6 +10,7 @@ import grpc
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.status import abort, as_numbatch_error, draining
+from numbatch.serving.rpc.trace_parent import note_trace_parent
 
 # The bytes of a request and its deadline on the monotonic clock -> the bytes of the answer.
 UnaryBehaviour = Callable[[bytes, float | None], Awaitable[bytes]]
@@ -27,13 +28,27 @@ class Calls:
     ----------
     lifecycle : Lifecycle
         Says whether the server drains.
+    traced : bool
+        Whether to note the traces that calls belong to.
     """
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, *, traced: bool = False) -> None:
         self._lifecycle = lifecycle
+        self._traced = traced
         self._count = 0
+        self._streams = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def in_progress(self) -> int:
+        """How many calls were let in and have not ended."""
+        return self._count
+
+    @property
+    def open_streams(self) -> int:
+        """How many of all calls are streams, those that hold up no end among them."""
+        return self._streams
 
     async def wait_idle(self) -> None:
         """Wait until all calls that were let in are answered, and the answers handed to the transport."""
@@ -70,18 +85,23 @@ class Calls:
 
     def _stream(self, behaviour: StreamBehaviour, always: bool) -> Callable[[Any, CallContext], Awaitable[None]]:
         async def handle(request: Any, context: CallContext) -> None:
+            self._streams += 1
             try:
                 self._begin(context, always)
                 await behaviour(request, context)
             except (Exception, asyncio.CancelledError) as problem:
                 await _end(context, problem)
                 raise
+            finally:
+                self._streams -= 1
 
         return handle
 
     def _begin(self, context: CallContext, always: bool) -> None:
         if always:
             return
+        if self._traced:
+            note_trace_parent(context)
         if self._lifecycle.draining:
             raise draining()
         self._count += 1

@@ -1,6 +1,6 @@
 """What the handlers use of a gRPC call, written down because grpc publishes no types for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Protocol
 
 
@@ -15,6 +15,9 @@ class CallContext(Protocol):
 
     async def abort(self, code: Any, details: str, trailing_metadata: tuple[tuple[str, bytes], ...]) -> NoReturn:
         """End the call with a status, and raise."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, Any]] | None:
+        """Return the headers that the caller sent: text, or bytes where a name ends in "-bin"."""
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the deadline, on the wall clock; None without a deadline."""

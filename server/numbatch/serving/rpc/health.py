@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from numbatch.repository.registry import Registry
-from numbatch.serving.lifecycle import Lifecycle, Phase
+from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.status import draining
@@ -86,7 +86,7 @@ class HealthService:
 
     def _status(self, service: str) -> int:
         if service == "":
-            return SERVING if self._lifecycle.phase is Phase.READY else NOT_SERVING
+            return SERVING if self._lifecycle.ready else NOT_SERVING
         snapshot = self._registry.snapshot
         name, _, number = service.partition("/")
         versions = snapshot.versions.get(name)

@@ -15,6 +15,7 @@ from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
 from numbatch.serving.rpc.status import as_numbatch_error, status_of
 from numbatch.serving.rpc.stream import serve_in_order
+from numbatch.serving.rpc.trace_parent import trace_parent
 from numbatch.v1 import inference_pb2
 from numbatch.v1.inference_pb2 import (
     PRIORITY_HIGH,
@@ -56,8 +57,9 @@ class _Work:
 
     def about(self, problem: BaseException) -> NumbatchError:
         """Return what the caller is told of a problem."""
-        known = as_numbatch_error(problem)
-        return known.about(model=self.request.model_name, request_id=self.request.request_id)
+        model, request_id = self.request.model_name, self.request.request_id
+        known = as_numbatch_error(problem, model=model, request_id=request_id)
+        return known.about(model=model, request_id=request_id)
 
     def cancel(self) -> None:
         self._give_up(self)
@@ -212,6 +214,7 @@ class InferenceService:
                 compute_s=result.compute_s if result else 0.0,
                 request_bytes=work.size_bytes,
                 response_bytes=response_bytes,
+                trace_parent=trace_parent(),
             )
         )
 

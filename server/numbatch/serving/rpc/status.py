@@ -21,16 +21,25 @@ _MAX_MESSAGE_BYTES = 800
 _MAX_DETAIL_BYTES = 250
 
 
-def as_numbatch_error(problem: BaseException) -> NumbatchError:
+def as_numbatch_error(problem: BaseException, *, model: str = "", request_id: str = "") -> NumbatchError:
     """Return the error that a caller is told of; what is not meant for callers goes to the log instead.
 
     A cancellation counts as the server's own: one that comes from the caller is to be raised, not answered.
+
+    Parameters
+    ----------
+    problem : BaseException
+        What was raised.
+    model, request_id : str
+        Which request it was, for the log.
     """
     if isinstance(problem, NumbatchError):
         return problem
     if isinstance(problem, asyncio.CancelledError):
         return draining()
-    _log.error("unexpected %s in a request", type(problem).__name__, exc_info=problem)
+    fields = {"exception_type": type(problem).__name__, "model": model, "request_id": request_id}
+    text = "unexpected %(exception_type)s in a request model=%(model)r request_id=%(request_id)r"
+    _log.error(text, fields, exc_info=problem)
     return error(Reason.INTERNAL, "something unexpected went wrong; the server's log says more")
 
 

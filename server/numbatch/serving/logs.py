@@ -1,0 +1,54 @@
+"""The form of the log: lines for people, or JSON lines for programs.
+
+A message names its fields: `_log.info("loaded model=%(model)s", {"model": name})`. People read the text; in JSON each
+field is a key of its own beside it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+# What callers send appears in messages: a line break in it must not look like a line of the log.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {10: "\\n", 13: "\\r", 9: "\\t"}
+
+
+def configure_logs(level: str, form: str) -> None:
+    """Log to standard error, unless the process has a log already."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+class TextFormatter(logging.Formatter):
+    """Writes a record as a line, and the stack of an exception after it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return super().formatMessage(record).translate(_CONTROL)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as a JSON object on one line.
+
+    Its keys: `time` (RFC 3339, UTC), `level`, `logger`, `message`; the fields that the message names; `exception` with
+    the stack.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if isinstance(record.args, Mapping):
+            line |= {str(name): value for name, value in record.args.items() if name not in line}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
