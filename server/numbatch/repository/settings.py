@@ -22,7 +22,7 @@ _MOST_BYTES = 1024 * 1024
 _MOST_WARM_UPS = 32
 
 _RANGES = {
-    "max_batch_size": (1, 65536),
+    "max_batch_size": (1, 2**20),
     "max_queue_delay_us": (0, 10_000_000),
     "max_queued_rows": (1, 2**63 - 1),
     "max_queued_bytes": (1, 2**63 - 1),

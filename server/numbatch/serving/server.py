@@ -71,6 +71,11 @@ class Server:
         Is told of requests, batches and loads as well.
     load : Loader
         Makes the models.
+
+    Attributes
+    ----------
+    registry : Registry
+        The models.
     """
 
     def __init__(
@@ -86,11 +91,11 @@ class Server:
         self._loader = ThreadPoolExecutor(1, "numbatch-load")
         self._lifecycle = Lifecycle()
         self._models = Models(config, load, self._loader, on_change=self._models_changed, on_load=self._model_loaded)
-        self._registry = self._models.registry
+        self.registry = self._models.registry
         self._calls = Calls(self._lifecycle, traced=bool(config.trace_endpoint))
         self._observability = self._make_observability(observer)
         self._core = Core(
-            self._registry,
+            self.registry,
             max_output_bytes=config.max_message_bytes,
             limits=partial(limits_of, config),
             observer=self._observability,
@@ -131,7 +136,7 @@ class Server:
     @property
     def info(self) -> ServerInfo:
         """Where the server listens, and how it stands with its models."""
-        snapshot = self._registry.snapshot
+        snapshot = self.registry.snapshot
         return ServerInfo(self.address, tuple(snapshot.status(entry) for entry in snapshot), self.http_address)
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -166,7 +171,7 @@ class Server:
 
     def _make_observability(self, observer: Observer | None) -> Observability:
         sources = Sources(
-            snapshot=lambda: self._registry.snapshot,
+            snapshot=lambda: self.registry.snapshot,
             ready=lambda: self._lifecycle.ready,
             calls=self._calls,
             queues=lambda: self._compute.statistics,
@@ -191,8 +196,8 @@ class Server:
             stream_window=config.stream_window,
             observer=self._observability,
         )
-        repository_service = RepositoryService(self._registry, self._loader, max_message_bytes=config.max_message_bytes)
-        health_service = HealthService(self._registry, self._lifecycle)
+        repository_service = RepositoryService(self.registry, self._loader, max_message_bytes=config.max_message_bytes)
+        health_service = HealthService(self.registry, self._lifecycle)
         reflection_service = ReflectionService([inference.SERVICE, repository.SERVICE, health.SERVICE], self._lifecycle)
         services = (inference_service, repository_service, health_service, reflection_service)
         handlers = [service.handlers(calls) for service in services]

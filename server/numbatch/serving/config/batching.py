@@ -13,7 +13,7 @@ class BatchingOptions(Options):
         1024,
         "Most rows of one model that run together. A request with more runs in pieces.",
         least=1,
-        most=65_536,
+        most=2**20,
     )
     max_queue_delay_us: int = option(
         0,
