@@ -211,7 +211,7 @@ def test_broken_settings_are_listed_with_their_line_and_leave_what_is_ready(foll
     write(followed, 2)
     assert followed.poll(3) == {"tiny/0": "FAILED", "tiny/1": "READY"}
     reason = followed.registry.snapshot.versions["tiny"][0].reason
-    assert reason == "MODEL_INVALID: tiny/settings.txtpb:2: max_batch_size: got 0, expected 1 to 65536"
+    assert reason == "MODEL_INVALID: tiny/settings.txtpb:2: max_batch_size: got 0, expected 1 to 1048576"
     assert followed.factor() == 1
     settings.write_text("batching {\n  max_batch_size: 1\n}\n")
     assert followed.poll(2) == {"tiny/2": "READY"}

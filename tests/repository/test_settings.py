@@ -65,12 +65,12 @@ def test_a_limit_that_is_not_given_is_the_servers_and_zero_is_zero(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("batching {\n  max_batch_size: 0\n}", 2, "max_batch_size: got 0, expected 1 to 65536"),
-        ("batching {\n\n  max_batch_size: 65537 }", 3, "max_batch_size: got 65537, expected 1 to 65536"),
+        ("batching {\n  max_batch_size: 0\n}", 2, "max_batch_size: got 0, expected 1 to 1048576"),
+        ("batching {\n\n  max_batch_size: 1048577 }", 3, "max_batch_size: got 1048577, expected 1 to 1048576"),
         ("batching { max_queue_delay_us: -1 }", 1, "max_queue_delay_us: got -1, expected 0 to 10000000"),
         ("batching { max_queued_rows: 0 }", 1, "max_queued_rows: got 0, expected 1 or more"),
         ("batching { max_queued_bytes: -5 }", 1, "max_queued_bytes: got -5, expected 1 or more"),
-        ("batching { max_in_flight: 257 }", 1, "max_in_flight: got 257, expected 1 to 256"),
+        ("batching { max_in_flight: 0 }", 1, "max_in_flight: got 0, expected 1 to 2147483647"),
         ("version_policy { latest { count: -1 } }", 1, "count: got -1, expected 0 to 2147483647"),
         ("version_policy {}", 1, "version_policy: got none, expected latest, all or specific"),
         ("\nversion_policy { specific {} }", 2, "specific: got no versions, expected one or more"),

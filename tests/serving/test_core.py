@@ -1,27 +1,56 @@
 """What the service does with a request, without a transport."""
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import numpy as np
 import pytest
 
+from numbatch.batching import Batcher, Queue, Refusal
 from numbatch.repository.registry import Registry
-from numbatch.serving.core import Core, InferenceCall
+from numbatch.serving.core import Core, InferenceCall, InferenceResult
 from numbatch.wire.codec import NamedArray
-from numbatch.wire.errors import DeadlineExceededError, MessageTooLargeError, NotFoundError, NumbatchError
+from numbatch.wire.errors import (
+    DeadlineExceededError,
+    InternalError,
+    MessageTooLargeError,
+    NotFoundError,
+    NumbatchError,
+    OverloadedError,
+)
 from numbatch.wire.reasons import Reason
 from support.manual_executor import ManualExecutor
 from support.tiny import tiny_model
 
+T = TypeVar("T")
+
+LATE = (
+    "deadline: the request would not be answered in the time that its caller gives it: got 0.1 s, expected at least "
+    "0.3 s, by what the batches before took; try again in 0.2 s"
+)
 ROW = np.array([3, -1], np.float32)
 
 
-@pytest.fixture
-def registry() -> Registry:
-    registry = Registry(None)
-    registry.load_from_message(tiny_model(factor=1))
-    registry.load_from_message(tiny_model(factor=2))
-    return registry
+class Bench:
+    """A core whose requests run when the test says so."""
+
+    def __init__(self) -> None:
+        self.registry = Registry(None)
+        self.registry.load_from_message(tiny_model(factor=1))
+        self.registry.load_from_message(tiny_model(factor=2))
+        self.compute = ManualExecutor()
+        self.now = 100.0
+        self.core = Core(self.registry, max_output_bytes=80, clock=lambda: self.now)
+        self.core.compute = self.compute(self.core.tell)
+
+
+def with_core(story: Callable[[Bench], Awaitable[None]]) -> None:
+    async def tell() -> None:
+        await story(Bench())
+
+    asyncio.run(tell())
 
 
 def call(*, inputs: list[NamedArray] | None = None, version: int = 0, deadline: float | None = None) -> InferenceCall:
@@ -29,75 +58,148 @@ def call(*, inputs: list[NamedArray] | None = None, version: int = 0, deadline: 
 
 
 @pytest.mark.parametrize(("version", "ran", "expected"), [(0, 2, [6, 0]), (1, 1, [3, 0])])
-def test_the_version_asked_for_answers(registry: Registry, version: int, ran: int, expected: list[float]) -> None:
-    with ThreadPoolExecutor(1) as compute:
-        result = Core(registry, compute, max_output_bytes=1000).infer(call(version=version)).result(10)
-    ((layer, output),) = result.outputs
-    assert (result.version, layer, output.tolist()) == (ran, "positive", expected)
+def test_the_version_asked_for_answers(version: int, ran: int, expected: list[float]) -> None:
+    async def story(bench: Bench) -> None:
+        pending = bench.core.infer(call(version=version))
+        assert not pending.result.done()
+        bench.compute.next_job().run()
+        result = await pending.result
+        ((layer, output),) = result.outputs
+        assert (result.version, layer, output.tolist()) == (ran, "positive", expected)
+
+    with_core(story)
 
 
-def test_nothing_is_computed_before_it_is_its_turn(registry: Registry) -> None:
-    compute = ManualExecutor()
-    future = Core(registry, compute, max_output_bytes=1000).infer(call())
-    assert (future.done(), compute.waiting) == (False, 1)
-    assert compute.next_job().run()
-    assert future.result(0).version == 2
+def test_a_request_that_nobody_waits_for_is_withdrawn() -> None:
+    async def story(bench: Bench) -> None:
+        pending = bench.core.infer(call())
+        bench.core.withdraw(pending)
+        assert pending.result.cancelled()
+        assert not bench.compute.next_job().run()
+
+    with_core(story)
 
 
-def test_a_request_that_was_cancelled_while_it_waited_never_runs(registry: Registry) -> None:
-    compute = ManualExecutor()
-    assert Core(registry, compute, max_output_bytes=1000).infer(call()).cancel()
-    assert not compute.next_job().run()
+def test_a_deadline_that_passes_in_the_queue_is_told() -> None:
+    async def story(bench: Bench) -> None:
+        pending = bench.core.infer(call(deadline=101.0))
+        bench.compute.next_job().expire()
+        with pytest.raises(DeadlineExceededError, match="waited to be computed"):
+            await pending.result
+
+    with_core(story)
 
 
-def test_a_request_whose_deadline_passed_while_it_waited_never_runs(registry: Registry) -> None:
-    now = 100.0
-    compute = ManualExecutor()
-    core = Core(registry, compute, max_output_bytes=1000, clock=lambda: now)
-    in_time, too_late = core.infer(call(deadline=101.0)), core.infer(call(deadline=102.0))
-    compute.next_job().run()
-    now = 102.0
-    compute.next_job().run()
-    assert in_time.result(0).version == 2
-    with pytest.raises(DeadlineExceededError, match="waited for a compute thread"):
-        too_late.result(0)
+def test_a_deadline_that_has_passed_is_refused_at_once() -> None:
+    async def story(bench: Bench) -> None:
+        with pytest.raises(DeadlineExceededError, match="had passed"):
+            bench.core.infer(call(deadline=bench.now))
+        assert bench.compute.waiting == 0
+
+    with_core(story)
 
 
-def test_an_answer_over_the_limit_is_refused_before_it_is_computed(registry: Registry) -> None:
-    compute = ManualExecutor()
-    core = Core(registry, compute, max_output_bytes=80)
-    fits, over = (core.infer(call(inputs=[("", np.ones((rows, 2), np.float32))])) for rows in (10, 11))
-    compute.next_job().run()
-    compute.next_job().run()
-    assert len(fits.result(0).outputs[0][1]) == 10
-    with pytest.raises(MessageTooLargeError, match=r"outputs of 11 rows: got 88 bytes, expected at most 80 bytes"):
-        over.result(0)
+def test_a_batch_that_raises_is_internal() -> None:
+    async def story(bench: Bench) -> None:
+        pending = bench.core.infer(call())
+        bench.compute.next_job().fail(ZeroDivisionError("secret"))
+        with pytest.raises(InternalError, match="^the batch that the request was in failed; the server's log says"):
+            await pending.result
+
+    with_core(story)
 
 
-def test_an_unknown_model_is_refused_at_once(registry: Registry) -> None:
-    compute = ManualExecutor()
-    with pytest.raises(NotFoundError):
-        Core(registry, compute, max_output_bytes=1000).infer(InferenceCall("other", 0, [], []))
-    assert compute.waiting == 0
+@pytest.mark.parametrize(
+    ("refusal", "message"),
+    [
+        (
+            Refusal("max_queued_rows", 5, 4, 0.25),
+            "max_queued_rows: too much waits already: got 5 with this request, expected at most 4; try again in 0.25 s",
+        ),
+        (
+            Refusal("deadline", 0.3, 0.1, 0.2),
+            LATE,
+        ),
+    ],
+)
+def test_a_refusal_names_the_limit_and_says_when_to_try_again(refusal: Refusal, message: str) -> None:
+    async def story(bench: Bench) -> None:
+        bench.compute.refusal = refusal
+        with pytest.raises(OverloadedError) as refused:
+            bench.core.infer(call())
+        problem = refused.value
+        assert (problem.reason, problem.field, problem.retry_delay_s, problem.message) == (
+            Reason.SERVER_OVERLOADED,
+            refusal.limit,
+            refusal.retry_after_s,
+            message,
+        )
+
+    with_core(story)
+
+
+def test_an_answer_over_the_limit_is_refused_before_it_is_computed() -> None:
+    async def story(bench: Bench) -> None:
+        fits = bench.core.infer(call(inputs=[("", np.ones((10, 2), np.float32))]))
+        with pytest.raises(MessageTooLargeError, match=r"outputs of 11 rows: got 88 bytes, expected at most 80 bytes"):
+            bench.core.infer(call(inputs=[("", np.ones((11, 2), np.float32))]))
+        bench.compute.next_job().run()
+        assert len((await fits.result).outputs[0][1]) == 10
+
+    with_core(story)
+
+
+def test_an_unknown_model_is_refused_at_once() -> None:
+    async def story(bench: Bench) -> None:
+        with pytest.raises(NotFoundError):
+            bench.core.infer(InferenceCall("other", 0, [], []))
+        assert bench.compute.waiting == 0
+
+    with_core(story)
 
 
 @pytest.mark.parametrize("names", [("", ""), ("", "x"), ("x", "x")])
-def test_one_input_twice_is_refused(registry: Registry, names: tuple[str, str]) -> None:
-    specs = registry.snapshot.ready("tiny")[1].summary.inputs
-    inputs = [(specs[0].name if name == "x" else "", ROW) for name in names]
-    with pytest.raises(NumbatchError) as refused:
-        Core(registry, ManualExecutor(), max_output_bytes=1000).infer(call(inputs=inputs))
-    assert (refused.value.reason, refused.value.field) == (Reason.DUPLICATE_INPUT, "inputs[1].name")
+def test_one_input_twice_is_refused(names: tuple[str, str]) -> None:
+    async def story(bench: Bench) -> None:
+        specs = bench.registry.snapshot.ready("tiny")[1].summary.inputs
+        inputs = [(specs[0].name if name == "x" else "", ROW) for name in names]
+        with pytest.raises(NumbatchError) as refused:
+            bench.core.infer(call(inputs=inputs))
+        assert (refused.value.reason, refused.value.field) == (Reason.DUPLICATE_INPUT, "inputs[1].name")
+
+    with_core(story)
 
 
-@pytest.mark.parametrize("executor", [ManualExecutor, lambda: ThreadPoolExecutor(1)], ids=["manual", "threads"])
-def test_the_manual_executor_does_what_threads_do(executor: type[Executor]) -> None:
-    compute = executor()
-    answer, failure = compute.submit(lambda: 7), compute.submit(lambda: 1 // 0)
-    if isinstance(compute, ManualExecutor):
-        compute.next_job().run()
-        compute.next_job().run()
-    assert answer.result(10) == 7
-    with pytest.raises(ZeroDivisionError):
-        failure.result(10)
-    compute.shutdown()
+def test_a_model_that_was_replaced_is_freed() -> None:
+    async def story(bench: Bench) -> None:
+        pending = bench.core.infer(call())
+        bench.compute.next_job().run()
+        await pending.result
+        before = weakref.ref(bench.registry.snapshot.ready("tiny")[1])
+        del pending
+        bench.registry.load_from_message(tiny_model(factor=5), version=2)
+        assert before() is None
+
+    with_core(story)
+
+
+def test_the_manual_executor_does_what_a_batcher_does() -> None:
+    async def answers(batched: bool) -> list[InferenceResult]:
+        bench = Bench()
+        batcher = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
+        if batched:
+            bench.core.compute = batcher
+        pendings = [bench.core.infer(call(version=version)) for version in (1, 2)]
+        if not batched:
+            bench.compute.next_job().run()
+            bench.compute.next_job().run()
+        results = [await pending.result for pending in pendings]
+        await asyncio.to_thread(batcher.close)
+        return results
+
+    manual, batched = asyncio.run(answers(False)), asyncio.run(answers(True))
+    for one, other in zip(manual, batched, strict=True):
+        assert one.version == other.version
+        assert [(name, output.tolist()) for name, output in one.outputs] == [
+            (name, output.tolist()) for name, output in other.outputs
+        ]

@@ -1,20 +1,25 @@
 """What makes a server load models: its start, the disk, or requests alone."""
 
 import asyncio
+import queue
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from numbatch.batching import BatchLimits
 from numbatch.engine import load_model
+from numbatch.repository.settings import BatchingSettings
 from numbatch.serving.config import ServerConfig
-from numbatch.serving.models import Models
+from numbatch.serving.models import Models, with_settings
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Code, Reason
 from support.manual_executor import ManualExecutor
-from support.raw_calls import RawCalls, raw_calls, refusal
+from support.raw_calls import INFER, RawCalls, infer_request, raw_calls, refusal
 from support.server import running_server, write_model
 from support.tiny import tiny_model
 
@@ -75,22 +80,76 @@ def test_a_server_that_polls_follows_the_disk(tmp_path: Path) -> None:
         assert listed(calls) == ["other/1"]
 
 
+class Handed(Executor):
+    """Hands each job to the test instead of running it."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._jobs.put((lambda: fn(*args, **kwargs), future))
+        return future
+
+    async def next(self) -> tuple[Callable[[], Any], Future[Any]]:
+        return await asyncio.to_thread(self._jobs.get, timeout=10)
+
+
 def test_a_bug_while_looking_does_not_end_the_looking(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = ServerConfig(model_repository=tmp_path, model_control="poll", poll_interval_s=SOON_S)
-    executor = ManualExecutor()
+    handed = Handed()
 
     async def follow() -> None:
-        models = Models(config, load_model, executor, on_change=lambda: None)
+        models = Models(config, load_model, handed, on_change=lambda: None)
         models.discover()
         loading = asyncio.create_task(models.load())
-        (await asyncio.to_thread(executor.next_job)).run()
+        job, future = await handed.next()
+        future.set_result(job())
         await loading
-        (await asyncio.to_thread(executor.next_job)).future.set_exception(ZeroDivisionError())
-        assert (await asyncio.to_thread(executor.next_job)).run()
+        _, future = await handed.next()
+        future.set_exception(ZeroDivisionError())
+        job, future = await handed.next()
+        future.set_result(job())
         await models.stop()
 
     asyncio.run(follow())
     assert "looking at the model repository failed unexpectedly" in caplog.text
+
+
+def test_the_limits_of_a_batch_are_those_of_the_settings_where_they_say_something(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_model())
+    settings = tmp_path / "tiny/settings.txtpb"
+    settings.write_text("batching { max_batch_size: 2 max_queue_delay_us: 250 }")
+    compute = ManualExecutor()
+    with running_server(repository=tmp_path, compute=compute, max_queued_rows=100, max_batch_size=7) as server:
+        with raw_calls(server.address) as calls:
+
+            def limits() -> tuple[int, float, int]:
+                answer = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=10)
+                job = compute.next_job()
+                job.run()
+                answer.result()
+                return job.request.group.limits[:3]
+
+            assert limits() == (2, 250e-6, 100)
+            settings.unlink()
+            calls.load_model(model_name="tiny")
+            assert limits() == (7, 0.0, 100)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (BatchingSettings(), BatchLimits(8, 0.5, 100, 1000, 10)),
+        (BatchingSettings(max_batch_size=3), BatchLimits(3, 0.5, 100, 1000, 10)),
+        (BatchingSettings(2, 0, 3, 4, 5), BatchLimits(2, 0.0, 3, 4, 5)),
+        (BatchingSettings(max_queue_delay_us=1500), BatchLimits(8, 0.0015, 100, 1000, 10)),
+    ],
+)
+def test_what_the_settings_do_not_say_is_as_the_server_was_told(
+    settings: BatchingSettings, expected: BatchLimits
+) -> None:
+    assert with_settings(BatchLimits(8, 0.5, 100, 1000, 10), settings) == expected
 
 
 def test_a_model_beyond_the_memory_limit_is_refused_and_the_server_goes_on(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def serving(
 HANG = """
     from threading import Event
     from numbatch.engine import LoadedModel
-    LoadedModel.run = lambda *_, **__: (print("running", flush=True), Event().wait())
+    LoadedModel.compute = lambda *_, **__: (print("running", flush=True), Event().wait())
 """
 
 

@@ -1,5 +1,6 @@
 """Versions are changed under load: no request fails, and none sees two of them."""
 
+import gc
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -78,6 +79,13 @@ def test_new_versions_take_the_place_of_old_ones(server: RunningServer) -> None:
             assert versions(calls) == [version]
             shutil.rmtree(server.repository / f"tiny/{version - 1}")
         assert answered()
+    # Nothing keeps what was replaced: not the queue, not what is remembered of requests.
+    with raw_calls(server.address) as calls:
+        calls.infer("tiny", np.ones((100_000, 2)))  # on the compute thread,
+        calls.infer("tiny", [1, 1])  # and on the loop
+    gc.collect()
+    held = sum(entry.held_bytes for entry in server.server.registry.snapshot)
+    assert server.server.registry.memory.held_bytes == held
 
 
 def test_a_version_is_loaded_again_from_other_files(server: RunningServer) -> None:

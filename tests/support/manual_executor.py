@@ -1,51 +1,96 @@
-"""An executor that runs a job when the test says so."""
+"""Stands in for the batcher, and runs a request when the test says so: alone, and in any order."""
 
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Self
 
-P = ParamSpec("P")
-T = TypeVar("T")
+from numbatch.batching import BatchReport, Part, Refusal, Request
+from numbatch.batching.batcher import Tell
 
 
-@dataclass(frozen=True)
 class Job:
-    """Work that was given to the executor and has not run."""
+    """A request that was given to the executor and has not run."""
 
-    work: Callable[[], Any]
-    future: Future[Any] = field(default_factory=Future)
+    def __init__(self, request: Request, tell: Tell) -> None:
+        self.request = request
+        self._tell = tell
+        self._withdrawn = threading.Event()
 
     def run(self) -> bool:
-        """Run it, and return whether it ran: False if it had been cancelled."""
-        if not self.future.set_running_or_notify_cancel():
+        """Run it, and return whether it ran: False if nobody waits for it any more."""
+        if self._withdrawn.is_set():
             return False
         try:
-            self.future.set_result(self.work())
+            self.request.group.run([Part(self.request, 0, self.request.rows)], False)
         except Exception as problem:
-            self.future.set_exception(problem)
+            self.fail(problem)
+            return True
+        self._end()
         return True
+
+    def fail(self, problem: BaseException) -> None:
+        """Let it fail as if the batch had raised."""
+        self.request.problem = problem
+        self._end()
+
+    def expire(self) -> None:
+        """Let it end as if its deadline had passed while it waited."""
+        self.request.expired = True
+        self._end()
 
     def wait_cancelled(self) -> None:
         """Wait until whoever asked for it has no more use for it."""
-        ended = threading.Event()
-        self.future.add_done_callback(lambda _: ended.set())
-        assert ended.wait(10)
-        assert self.future.cancelled()
+        assert self._withdrawn.wait(10)
+
+    def withdraw(self) -> None:
+        self._withdrawn.set()
+
+    def _end(self) -> None:
+        request = self.request
+        self._tell([request], BatchReport(request.group.model, request.rows, [0.0], 0.0, request.problem is not None))
 
 
-class ManualExecutor(Executor):
-    """Keeps jobs until the test takes them."""
+class ManualExecutor:
+    """Keeps requests until the test takes them. Give it to a server as its `compute`."""
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job] = queue.Queue()
+        self._known: dict[Request, Job] = {}
+        self._tell: Tell = lambda ended, report: None
+        self.refusal: Refusal | None = None
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        job = Job(lambda: fn(*args, **kwargs))
-        self._jobs.put(job)
-        return job.future
+    def __call__(self, tell: Tell) -> Self:
+        """Be the executor of a server."""
+        self._tell = tell
+        return self
+
+    def submit(self, request: Request) -> Refusal | None:
+        if self.refusal is None:
+            job = self._known[request] = Job(request, self._end)
+            self._jobs.put(job)
+        return self.refusal
+
+    def withdraw(self, request: Request) -> bool:
+        job = self._known.pop(request, None)
+        if job is not None:
+            job.withdraw()
+        return job is not None
+
+    def dispatch(self, quick_s: float = 0.0) -> None:
+        """Do nothing: the test does."""
+
+    @property
+    def is_alive(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Do nothing: there are no threads."""
+
+    def _end(self, ended: Sequence[Request], report: BatchReport | None) -> None:
+        for request in ended:
+            self._known.pop(request, None)
+        self._tell(ended, report)
 
     @property
     def waiting(self) -> int:

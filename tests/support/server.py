@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,9 @@ from numbatch.engine import load_model
 from numbatch.repository.registry import Loader
 from numbatch.serving.app import Server, new_event_loop
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.observer import Observer
 from numbatch.v1.model_pb2 import Model
+from support.manual_executor import ManualExecutor
 
 T = TypeVar("T")
 
@@ -50,7 +52,8 @@ def running_server(
     models: Iterable[Model] = (),
     *,
     repository: Path | None = None,
-    compute: Executor | None = None,
+    compute: ManualExecutor | None = None,
+    observer: Observer | None = None,
     load: Loader = load_model,
     loaded: bool = True,
     **config: Any,
@@ -63,7 +66,7 @@ def running_server(
         Written to the repository as version 1 before the start.
     repository : Path, optional
         The model repository. Default: a new folder, removed afterwards.
-    compute, load
+    compute, observer, load
         As for `Server`.
     loaded : bool
         False: the server only listens; its `load_models` is left to the test.
@@ -91,11 +94,13 @@ def running_server(
             loop.close()
 
         stack.callback(end_loop)
-        server = run(_make(settings, compute, load))
+        server = run(_make(settings, compute, observer, load))
         stack.callback(lambda: run(server.stop()))
         address = run(server.start() if loaded else server.listen())
         yield RunningServer(address, repository, server, loop)
 
 
-async def _make(config: ServerConfig, compute: Executor | None, load: Loader) -> Server:
-    return Server(config, compute=compute, load=load)
+async def _make(
+    config: ServerConfig, compute: ManualExecutor | None, observer: Observer | None, load: Loader
+) -> Server:
+    return Server(config, compute=compute, observer=observer, load=load)

@@ -5,10 +5,11 @@ a request before NumPy sees it. Here the message is taken apart by hand instead,
 read where they lie; protobuf parses what remains. The other way round the data are joined into the message in one copy.
 That is sound because protobuf lets a field appear in parts: the parts of a sub-message are merged in any order.
 
-A message that this walk does not understand is given to protobuf as it is, so both always agree on what is valid.
+A message that this walk does not understand is given to protobuf as it is, so both always agree on what is valid. So is
+a small one: its copies take less time than the walk in Python.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -24,6 +25,10 @@ MessageT = TypeVar("MessageT", bound=Message)
 NamedArray = tuple[str, Array]
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+
+# Measured: one row of 784 features takes 1.7 us to decode with protobuf and 9 by the walk, 32 rows 6 and 8.5, 128 rows
+# 20 and 10; to encode 10 outputs takes 1.4 and 8.
+_SMALL_BYTES = 48 * 1024
 
 # More tensors than any model has; each costs the walk some microseconds of the event loop.
 _MAX_TENSORS = 1024
@@ -45,11 +50,14 @@ class TensorCodec(Generic[MessageT]):
         The field numbers that lead from the message to its tensors' data.
     tensors : callable
         Returns the tensors of a message.
+    small_bytes : int
+        Messages of fewer bytes are left to protobuf.
     """
 
     message_type: type[MessageT]
     path: tuple[int, ...]
-    tensors: Callable[[MessageT], Sequence[Tensor]]
+    tensors: Callable[[MessageT], MutableSequence[Tensor]]
+    small_bytes: int = _SMALL_BYTES
 
     def encode(self, message: MessageT, arrays: Iterable[NamedArray] = ()) -> bytes:
         """Return the bytes of a message with these arrays as its tensors.
@@ -59,9 +67,12 @@ class TensorCodec(Generic[MessageT]):
         InvalidArgumentError
             DATA_TYPE_MISMATCH, if the contract has no type for an array's elements.
         """
+        named = list(arrays)
+        if sum(array.nbytes for _, array in named) < self.small_bytes:
+            return self._encode_small(message, named)
         parts: list[bytes | memoryview] = []
         *outer, tensor_field, data_field = self.path
-        for name, array in arrays:
+        for name, array in named:
             header, data = tensor_header(name, array).SerializeToString(), array_bytes(array)
             head = header + _tag(data_field) + _varint(len(data))
             parts += [_tag(tensor_field), _varint(len(head) + len(data)), head, data]
@@ -70,24 +81,18 @@ class TensorCodec(Generic[MessageT]):
         return b"".join([message.SerializeToString(), *parts])
 
     def decode(self, data: bytes) -> tuple[MessageT, list[memoryview]]:
-        """Return a message without its tensors' data, and the data, one for each tensor, as views of what came.
+        """Return a message, and its tensors' data, one for each tensor; the message itself may lack the data.
 
         Raises
         ------
         InvalidArgumentError
             MALFORMED_MESSAGE.
         """
-        view = memoryview(data)
-        blobs: list[memoryview] = []
         try:
-            try:
-                message = self.message_type.FromString(_strip(view, self.path, blobs))
-                if len(blobs) == len(self.tensors(message)):
-                    return message, blobs
-            except _NotUnderstood:
-                pass
+            walked = self._walk(data) if len(data) >= self.small_bytes else None
+            if walked is not None:
+                return walked
             message = self.message_type.FromString(data)
-            return message, [memoryview(tensor.data) for tensor in self.tensors(message)]
         except DecodeError as malformed:
             name = self.message_type.DESCRIPTOR.full_name
             raise error(
@@ -95,6 +100,26 @@ class TensorCodec(Generic[MessageT]):
                 f"{len(data)} bytes that are no {name}",
                 hint="check the client's .proto files",
             ) from malformed
+        return message, [memoryview(tensor.data) for tensor in self.tensors(message)]
+
+    def _encode_small(self, message: MessageT, arrays: Sequence[NamedArray]) -> bytes:
+        tensors = self.tensors(message) if arrays else []
+        for name, array in arrays:
+            tensor = tensor_header(name, array)
+            tensor.data = array_bytes(array).tobytes()
+            tensors.append(tensor)
+        encoded = message.SerializeToString()
+        del tensors[:]  # the message is the caller's
+        return encoded
+
+    def _walk(self, data: bytes) -> tuple[MessageT, list[memoryview]] | None:
+        """Return what `decode` returns, or None if protobuf is to say what this is."""
+        blobs: list[memoryview] = []
+        try:
+            message = self.message_type.FromString(_strip(memoryview(data), self.path, blobs))
+        except _NotUnderstood:
+            return None
+        return (message, blobs) if len(blobs) == len(self.tensors(message)) else None
 
 
 def _strip(view: memoryview, path: tuple[int, ...], blobs: list[memoryview]) -> bytes:

@@ -49,7 +49,7 @@ def tensor_header(name: str, array: Array) -> Tensor:
     InvalidArgumentError
         DATA_TYPE_MISMATCH, if the contract has no type for the elements.
     """
-    data_type = _DATA_TYPES.get(array.dtype.newbyteorder("<"))
+    data_type = _DATA_TYPES.get(array.dtype) or _DATA_TYPES.get(array.dtype.newbyteorder("<"))
     if data_type is None:
         expected = ", ".join(str(dtype) for dtype in _DATA_TYPES)
         raise error(Reason.DATA_TYPE_MISMATCH, "no tensor type for it", field=name, got=array.dtype, expected=expected)

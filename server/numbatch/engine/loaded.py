@@ -1,18 +1,20 @@
 """A model in memory, ready to run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from numbatch.engine.graph import Graph, build_graph
+from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.engine.plan import Plan, make_plan
 from numbatch.engine.precision import in_precision
 from numbatch.engine.requests import check_array, check_inputs, check_layers
 from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
-from numbatch.engine.threads import compute_team
+from numbatch.engine.threads import NOBODY, compute_team
 from numbatch.engine.validation import Source, dense_weights, open_model, summarize
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.packing import pack, unpack
@@ -92,6 +94,7 @@ class LoadedModel:
         self._workspace_size = plan.workspace_size
         # As many as ever ran at once. Popping from a list and appending to it need no lock.
         self._workspaces: list[Float32Array] = []
+        self._gathered: list[Float32Array] = []
         self._run_network = run_network.prepare()
         self._input = self.summary.inputs[0]
         self._input_shape = self._input.shape
@@ -144,7 +147,7 @@ class LoadedModel:
             shape, selection = x.shape, self._only_output
             if selection is not None and shape[1:] == self._input_shape and shape[0] and x.flags.c_contiguous:
                 output = _empty((shape[0], *self._output_shape), _FLOAT32)
-                self._compute(selection, x, shape[0], output)
+                self.compute(selection, x, shape[0], output)
                 return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
         arrays = {name: as_float32(value, name or "x") for name, value in inputs.items()}
@@ -184,6 +187,32 @@ class LoadedModel:
         MessageTooLargeError
             MESSAGE_TOO_LARGE.
         """
+        job = self.prepare(inputs, layers, max_output_bytes=max_output_bytes)
+        run_together([Slice(job, 0, job.rows)])
+        return job.outputs
+
+    def prepare(
+        self,
+        inputs: Mapping[str, Array],
+        layers: Sequence[str] = (),
+        *,
+        max_output_bytes: int | None = None,
+        most_rows: int | None = None,
+    ) -> Job:
+        """Check a batch of float32 arrays, and return it ready to be computed, alone or with others.
+
+        Parameters
+        ----------
+        inputs, layers, max_output_bytes
+            As for `run`.
+        most_rows : int, optional
+            A batch with more is to run in pieces.
+
+        Raises
+        ------
+        InvalidArgumentError, MessageTooLargeError
+            As for `run`.
+        """
         selection = self._select(tuple(layers))
         x = check_inputs(inputs, self.summary.inputs)
         rows, axes = check_array(x, self._input)
@@ -197,15 +226,7 @@ class LoadedModel:
                 expected=f"at most {max_output_bytes} bytes",
                 hint="send fewer rows at once or name fewer layers",
             )
-        outputs = np.empty(rows * selection.elements, np.float32)
-        self._compute(selection, x, rows, outputs)
-        results = []
-        at = 0
-        for spec in selection.outputs:
-            end = at + rows * spec.elements
-            results.append((spec.name, outputs[at:end].reshape(axes + spec.shape)))
-            at = end
-        return results
+        return Job(self, selection, x, axes, rows, whole=most_rows is None or rows <= most_rows)
 
     def _select(self, layers: tuple[str, ...]) -> Selection:
         """Return how some layers are computed, worked out when they are first asked for."""
@@ -218,9 +239,36 @@ class LoadedModel:
             self._selections[layers] = selection
         return selection
 
-    def _compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array) -> None:
-        """Run the compiled call, on scratch memory that no other call uses."""
-        team = compute_team()
+    @contextmanager
+    def gathering(self, rows: int) -> Iterator[Float32Array]:
+        """Give memory for so many rows of the input, that no other call uses."""
+        elements = self._input.elements
+        try:
+            memory = self._gathered.pop()
+        except IndexError:
+            memory = _NO_WORKSPACE
+        if len(memory) < rows * elements:
+            memory = aligned_zeros(rows * elements)
+        yield memory[: rows * elements].reshape(rows, elements)
+        self._gathered.append(memory)
+
+    def compute(self, selection: Selection, x: Array, rows: int, outputs: Float32Array, *, alone: bool = False) -> None:
+        """Run the compiled call, on scratch memory that no other call uses. Nothing is checked.
+
+        Parameters
+        ----------
+        selection : Selection
+            What is wanted.
+        x : ndarray of float32
+            The input of so many rows, row-major.
+        rows : int
+            1 or more.
+        outputs : ndarray of float32
+            Filled: the layers one after the other, each for all rows.
+        alone : bool
+            Whether no other thread is to help.
+        """
+        team = NOBODY if alone else compute_team()
         try:
             workspace = self._workspaces.pop()
         except IndexError:

@@ -101,6 +101,9 @@ class Team:
             helper.join()
 
 
+# The team of whoever works alone.
+NOBODY = Team(1)
+
 _lock = threading.Lock()
 _team: Team | None = None
 _chosen = 0  # the number that was set; 0: none was

@@ -22,11 +22,11 @@ _MOST_BYTES = 1024 * 1024
 _MOST_WARM_UPS = 32
 
 _RANGES = {
-    "max_batch_size": (1, 65536),
+    "max_batch_size": (1, 2**20),
     "max_queue_delay_us": (0, 10_000_000),
     "max_queued_rows": (1, 2**63 - 1),
     "max_queued_bytes": (1, 2**63 - 1),
-    "max_in_flight": (1, 256),
+    "max_in_flight": (1, 2**31 - 1),
     "count": (0, 2**31 - 1),
     "versions": (1, 10**18 - 1),
     "batch_sizes": (1, 65536),

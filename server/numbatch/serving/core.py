@@ -1,20 +1,29 @@
-"""What the service does, whatever brings the requests: find the version, check, run.
+"""What the service does with a request, whatever brings it: find the version, check, let it wait for its batch.
 
-The seam to the compute threads is a `concurrent.futures.Executor`: `Core.infer` gives it one job for each request and
-returns at once. A job whose future was cancelled before it began never runs, nor does one whose deadline has passed.
+All of it runs on the thread of the event loop, but for the batches themselves, which a `Batcher` runs.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
+from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, Refusal, Request
 from numbatch.engine import LoadedModel
+from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.repository.registry import Registry
+from numbatch.serving.observer import Observer
 from numbatch.wire.codec import NamedArray
-from numbatch.wire.errors import error
+from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array
+
+# What takes less is computed on the event loop: handing it to a thread and back costs more than it delays others.
+_QUICK_S = 100e-6
+
+_NO_TIME_LEFT = "the deadline passed while the request waited to be computed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class InferenceCall:
         Whose outputs are wanted. Empty: the model's outputs.
     deadline : float or None
         On the monotonic clock; from then on nobody waits for the answer.
+    priority : Priority
+        How urgent it is.
     """
 
     model: str
@@ -40,66 +51,231 @@ class InferenceCall:
     inputs: Sequence[NamedArray]
     layers: Sequence[str]
     deadline: float | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceResult:
-    """Answers an `InferenceCall`: the version that ran, and the outputs in the order asked for."""
+    """Answers an `InferenceCall`.
+
+    Attributes
+    ----------
+    version : int
+        The version that ran.
+    outputs : sequence of (str, ndarray)
+        In the order asked for.
+    queue_s, compute_s : float
+        How long it waited, and how long the batches ran that it was part of, in seconds.
+    """
 
     version: int
     outputs: Sequence[NamedArray]
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+
+
+class Pending(Request):
+    """A request that was admitted, and its answer to come.
+
+    Attributes
+    ----------
+    version : int
+        The version that answers.
+    result : Future of InferenceResult
+        Fails with a NumbatchError if the deadline passes before it is its turn, or the batch fails. Cancelling it lets
+        go of the request.
+    """
+
+    __slots__ = ("result", "version")
+
+    def __init__(self, result: "asyncio.Future[InferenceResult]", version: int, *request: Any, **options: Any) -> None:
+        super().__init__(*request, **options)
+        self.result = result
+        self.version = version
+
+
+class Compute(Protocol):
+    """What the core needs of a `Batcher`."""
+
+    def submit(self, request: Request) -> Refusal | None:
+        """Let a request wait, or say why it may not."""
+
+    def withdraw(self, request: Request) -> bool:
+        """Let go of a request."""
+
+    def dispatch(self, quick_s: float = 0.0) -> None:
+        """See to it that what waits is run."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether what waits can run."""
+
+    def close(self) -> None:
+        """Run what waits, and end."""
 
 
 class Core:
-    """Answers requests.
+    """Answers requests. It belongs to the thread of the event loop that it is made on.
 
     Parameters
     ----------
     registry : Registry
         Where the models are.
-    compute : Executor
-        Where they run.
     max_output_bytes : int
         A minibatch whose outputs are larger is refused before it is computed.
+    limits : callable
+        Returns the limits of a model, by its name.
+    observer : Observer
+        Is told of the batches.
     clock : callable
         Returns the seconds that deadlines are on.
+
+    Attributes
+    ----------
+    compute : Compute
+        Where batches run; set once, before the first request. It tells of them through `tell`.
     """
+
+    compute: Compute
 
     def __init__(
         self,
         registry: Registry,
-        compute: Executor,
         *,
         max_output_bytes: int,
+        limits: Callable[[str], BatchLimits] = lambda _: BatchLimits(),
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
-        self._compute = compute
         self._max_output_bytes = max_output_bytes
+        self._limits = limits
+        self._observer = observer or Observer()
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        # A version that is replaced takes its groups with it.
+        self._groups: WeakKeyDictionary[LoadedModel, dict[tuple[str, ...], Group]] = WeakKeyDictionary()
+        self._will_dispatch = False
 
-    def infer(self, call: InferenceCall) -> Future[InferenceResult]:
+    def infer(self, call: InferenceCall) -> Pending:
         """Start on a minibatch.
-
-        Returns
-        -------
-        Future of InferenceResult
-            Fails with a NumbatchError if inputs or layers are not the model's, the outputs would be too large, or the
-            deadline passes before it is its turn.
 
         Raises
         ------
         NumbatchError
-            If the model or version does not answer, or an input is named twice.
+            If the model or version does not answer, inputs or layers are not the model's, the outputs would be too
+            large, the deadline has passed, or the server has no room for it now.
         """
         version, model = self._registry.snapshot.ready(call.model, call.version)
-        inputs = _by_name(call.inputs, model)
-        return self._compute.submit(self._run, call, version, model, inputs)
+        group = self._group(call.model, version, model, tuple(call.layers))
+        job = model.prepare(
+            _by_name(call.inputs, model),
+            call.layers,
+            max_output_bytes=self._max_output_bytes,
+            most_rows=group.limits.max_batch_size,
+        )
+        deadline = float("inf") if call.deadline is None else call.deadline
+        if deadline <= self._clock():
+            raise error(Reason.DEADLINE_EXCEEDED, "the deadline had passed when the request was read")
+        result: asyncio.Future[InferenceResult] = self._loop.create_future()
+        pending = Pending(
+            result, version, group, job, job.rows, size_bytes=job.size_bytes, priority=call.priority, deadline=deadline
+        )
+        refusal = self.compute.submit(pending)
+        if refusal is not None:
+            raise _refused(refusal)
+        # Once all that this turn of the loop brings is there: they can run together.
+        if not self._will_dispatch:
+            self._will_dispatch = True
+            self._loop.call_soon(self._dispatch)
+        return pending
 
-    def _run(self, call: InferenceCall, version: int, model: LoadedModel, inputs: dict[str, Array]) -> InferenceResult:
-        if call.deadline is not None and self._clock() >= call.deadline:
-            raise error(Reason.DEADLINE_EXCEEDED, "the deadline passed while the request waited for a compute thread")
-        return InferenceResult(version, model.run(inputs, call.layers, max_output_bytes=self._max_output_bytes))
+    def withdraw(self, pending: Pending) -> None:
+        """Let go of a request whose answer nobody waits for any more."""
+        if not pending.result.done():
+            pending.result.cancel()
+        elif not pending.result.cancelled():
+            pending.result.exception()  # seen
+        self.compute.withdraw(pending)
+
+    def tell(self, ended: Sequence[Request], report: BatchReport | None) -> None:
+        """Take note of a batch that ran, and answer the requests that ended with it; from any thread."""
+        try:
+            if asyncio.get_running_loop() is self._loop:
+                self._answer(ended, report)
+                return
+        except RuntimeError:
+            pass  # a thread without a loop
+        try:
+            self._loop.call_soon_threadsafe(self._answer, ended, report)
+        except RuntimeError:
+            pass  # the loop has ended: nobody waits any more
+
+    def _dispatch(self) -> None:
+        self._will_dispatch = False
+        self.compute.dispatch(_QUICK_S)
+
+    def _answer(self, ended: Sequence[Request], report: BatchReport | None) -> None:
+        for pending in ended:
+            assert isinstance(pending, Pending)
+            if pending.result.done():
+                continue
+            if pending.expired:
+                pending.result.set_exception(error(Reason.DEADLINE_EXCEEDED, _NO_TIME_LEFT))
+            elif pending.problem is not None:
+                pending.result.set_exception(
+                    error(Reason.INTERNAL, "the batch that the request was in failed; the server's log says more")
+                )
+            else:
+                job: Job = pending.payload
+                queue_s = (pending.began or pending.arrived) - pending.arrived
+                pending.result.set_result(InferenceResult(pending.version, job.outputs, queue_s, pending.compute_s))
+        if report is not None:
+            self._observer.on_batch(report)
+
+    def _group(self, name: str, version: int, model: LoadedModel, layers: tuple[str, ...]) -> Group:
+        groups = self._groups.get(model)
+        if groups is None:
+            groups = self._groups[model] = {}
+        group = groups.get(layers)
+        if group is None:
+            if len(groups) >= _MOST_GROUPS:
+                groups.clear()
+            group = groups[layers] = Group(name, _run, self._limits(name))
+        return group
+
+
+# Of one model: a client that asks for every combination of layers must not fill the memory.
+_MOST_GROUPS = 256
+
+
+def _run(parts: Sequence[Part], on_loop: bool) -> None:
+    run_together([Slice(part.request.payload, part.start, part.stop) for part in parts], alone=on_loop)
+
+
+def _refused(refusal: Refusal) -> NumbatchError:
+    """Return the error for a request that there is no room for."""
+    after = refusal.retry_after_s
+    hint = f"try again in {after:.2g} s"
+    if refusal.limit == "deadline":
+        return error(
+            Reason.SERVER_OVERLOADED,
+            "the request would not be answered in the time that its caller gives it",
+            field="deadline",
+            got=f"{refusal.most:.3g} s",
+            expected=f"at least {refusal.got:.3g} s, by what the batches before took",
+            hint=hint,
+            retry_delay_s=after,
+        )
+    return error(
+        Reason.SERVER_OVERLOADED,
+        "too much waits already",
+        field=refusal.limit,
+        got=f"{refusal.got:.0f} with this request",
+        expected=f"at most {refusal.most:.0f}",
+        hint=hint,
+        retry_delay_s=after,
+    )
 
 
 def _by_name(tensors: Sequence[NamedArray], model: LoadedModel) -> dict[str, Array]:

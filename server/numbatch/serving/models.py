@@ -6,13 +6,16 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from numbatch.batching import BatchLimits
 from numbatch.repository.loading import Loader, Retries
 from numbatch.repository.memory import MemoryAccount, default_limit_bytes
 from numbatch.repository.policy import parse_policy
 from numbatch.repository.poller import Poller
 from numbatch.repository.registry import Registry
+from numbatch.repository.settings import BatchingSettings
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.config.repository import model_names
 
@@ -77,6 +80,12 @@ class Models:
         if self._config.model_control == "poll" and not self._stopped.is_set():
             self._polling = asyncio.create_task(self._poll(Poller(self.registry, self._found)))
 
+    def batch_limits(self, name: str) -> BatchLimits:
+        """Return the limits of a model: those of its settings, and the configuration's for what they do not say."""
+        told = self._config.batch_limits
+        entry = self.registry.snapshot.defaults.get(name)
+        return told if entry is None else with_settings(told, entry.settings.batching)
+
     async def stop(self) -> None:
         """Begin no further load."""
         self._stopped.set()
@@ -94,3 +103,11 @@ class Models:
                 await loop.run_in_executor(self._loader, poller.poll)
             except Exception:
                 _log.exception("looking at the model repository failed unexpectedly")
+
+
+def with_settings(told: BatchLimits, settings: BatchingSettings) -> BatchLimits:
+    """Return limits, changed by what the settings of a model say."""
+    said = {name: value for name, value in asdict(settings).items() if value is not None}
+    if (delay_us := said.pop("max_queue_delay_us", None)) is not None:
+        said["max_queue_delay_s"] = delay_us * 1e-6
+    return told._replace(**said)

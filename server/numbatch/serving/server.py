@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
+from numbatch.batching import Batcher, Queue
+from numbatch.batching.batcher import Tell
 from numbatch.engine import load_model
 from numbatch.engine.warmup import warm_up
-from numbatch.repository.registry import Loader
+from numbatch.repository.registry import Loader, Registry
 from numbatch.serving.config import ServerConfig
-from numbatch.serving.core import Core
+from numbatch.serving.core import Compute, Core
 from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.models import Models
+from numbatch.serving.observer import Observer
 from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.health import HealthService
@@ -51,24 +55,37 @@ class Server:
     ----------
     config : ServerConfig
         What it is told.
-    compute : Executor, optional
-        Where models run. Default: one thread of its own.
+    compute : callable, optional
+        Makes what runs requests; it is given whom to tell of them. Default: a `Batcher` with one thread.
+    observer : Observer, optional
+        Is told of requests and batches.
     load : Loader
         Makes the models.
     """
 
-    def __init__(self, config: ServerConfig, *, compute: Executor | None = None, load: Loader = load_model) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        compute: Callable[[Tell], Compute] | None = None,
+        observer: Observer | None = None,
+        load: Loader = load_model,
+    ) -> None:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._loader = ThreadPoolExecutor(1, "numbatch-load")
-        self._owned = [self._loader]
-        if compute is None:
-            compute = ThreadPoolExecutor(1, "numbatch-compute")
-            self._owned.append(compute)
+        self._observer = observer or Observer()
         self._lifecycle = Lifecycle()
         self._models = Models(config, load, self._loader, on_change=self._models_changed)
         self._registry = self._models.registry
-        self._transport = self._make_transport(compute)
+        self._core = Core(
+            self._registry,
+            max_output_bytes=config.max_message_bytes,
+            limits=self._models.batch_limits,
+            observer=self._observer,
+        )
+        self._compute = self._core.compute = (compute or self._make_batcher)(self._core.tell)
+        self._transport = self._make_transport()
         self.address = ""
 
     async def start(self) -> str:
@@ -94,6 +111,11 @@ class Server:
         await self._loop.run_in_executor(self._loader, warm_up)
         await self._models.load()
         self._lifecycle.enter(Phase.READY)
+
+    @property
+    def registry(self) -> Registry:
+        """The models."""
+        return self._registry
 
     @property
     def info(self) -> ServerInfo:
@@ -128,13 +150,18 @@ class Server:
         """Stop."""
         await self.stop()
 
-    def _make_transport(self, compute: Executor) -> Transport:
+    def _make_batcher(self, tell: Tell) -> Batcher:
+        # One: a large batch is shared by all threads of the process, and small ones are not worth a second.
+        return Batcher(Queue(max_bytes_in_flight=self._config.max_bytes_in_flight), tell)
+
+    def _make_transport(self) -> Transport:
         config, calls = self._config, Calls(self._lifecycle)
         inference_service = InferenceService(
-            Core(self._registry, compute, max_output_bytes=config.max_message_bytes),
+            self._core,
             self._lifecycle,
             max_message_bytes=config.max_message_bytes,
             stream_window=config.stream_window,
+            observer=self._observer,
         )
         repository_service = RepositoryService(self._registry, self._loader, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self._registry, self._lifecycle)
@@ -148,5 +175,5 @@ class Server:
             self._loop.call_soon_threadsafe(self._lifecycle.notify)
 
     def _end_threads(self) -> None:
-        for executor in self._owned:
-            executor.shutdown(cancel_futures=True)
+        self._loader.shutdown(cancel_futures=True)
+        self._compute.close()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from numbatch.serving.config.batching import BatchingOptions
 from numbatch.serving.config.compute import ComputeOptions
 from numbatch.serving.config.lifecycle import LifecycleOptions
 from numbatch.serving.config.models import ModelOptions
@@ -15,7 +16,13 @@ __all__ = ["ServerConfig"]
 # The last base's fields come first.
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig(
-    ObservabilityOptions, LifecycleOptions, ComputeOptions, RepositoryOptions, ModelOptions, NetworkOptions
+    ObservabilityOptions,
+    LifecycleOptions,
+    ComputeOptions,
+    BatchingOptions,
+    RepositoryOptions,
+    ModelOptions,
+    NetworkOptions,
 ):
     """Configures a server. All fields are keywords; `numbatch serve --help` describes them and their defaults.
 

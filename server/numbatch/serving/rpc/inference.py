@@ -1,19 +1,29 @@
 """numbatch.v1.InferenceService: the hot path. Tensors are read where they lie in the request."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 
 import grpc
 
-from numbatch.serving.core import Core, InferenceCall, InferenceResult
+from numbatch.batching import Priority
+from numbatch.serving.core import Core, InferenceCall, InferenceResult, Pending
 from numbatch.serving.lifecycle import Lifecycle
+from numbatch.serving.observer import Observer, RequestReport
 from numbatch.serving.rpc.calls import Calls, deadline_of
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
 from numbatch.serving.rpc.status import as_numbatch_error, status_of
 from numbatch.serving.rpc.stream import serve_in_order
 from numbatch.v1 import inference_pb2
-from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferResponse
+from numbatch.v1.inference_pb2 import (
+    PRIORITY_HIGH,
+    PRIORITY_NORMAL,
+    PRIORITY_UNSPECIFIED,
+    InferRequest,
+    InferResponse,
+    StreamInferResponse,
+)
 from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
@@ -23,22 +33,40 @@ SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_nam
 
 _MAX_REQUEST_ID = 128
 
+_PRIORITIES = {
+    PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    PRIORITY_NORMAL: Priority.NORMAL,
+    PRIORITY_HIGH: Priority.HIGH,
+}
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A request that was read and is not answered yet: what it asked, and the result to come or why there is none."""
 
-    request: InferRequest
-    outcome: asyncio.Future[InferenceResult] | NumbatchError
+class _Work:
+    """A request whose bytes are here: what it asks, and what is to become of it: an answer, or a problem."""
+
+    __slots__ = ("_give_up", "method", "pending", "problem", "request", "size_bytes", "started")
+
+    def __init__(self, method: str, size_bytes: int, give_up: Callable[["_Work"], None]) -> None:
+        self.started = time.monotonic()
+        self.method = method
+        self.size_bytes = size_bytes
+        self._give_up = give_up
+        self.request = InferRequest()
+        self.pending: Pending | None = None
+        self.problem: NumbatchError | None = None
+
+    def about(self, problem: BaseException) -> NumbatchError:
+        """Return what the caller is told of a problem."""
+        known = as_numbatch_error(problem)
+        return known.about(model=self.request.model_name, request_id=self.request.request_id)
 
     def cancel(self) -> None:
-        if isinstance(self.outcome, asyncio.Future):
-            self.outcome.cancel()
+        self._give_up(self)
 
     async def result(self) -> InferenceResult:
-        if isinstance(self.outcome, NumbatchError):
-            raise self.outcome
-        return await self.outcome
+        if self.pending is None:
+            assert self.problem is not None
+            raise self.problem
+        return await self.pending.result
 
 
 class InferenceService:
@@ -54,13 +82,24 @@ class InferenceService:
         The largest answer.
     stream_window : int
         How many requests of a stream are read before the first of them is answered.
+    observer : Observer
+        Is told of every request.
     """
 
-    def __init__(self, core: Core, lifecycle: Lifecycle, *, max_message_bytes: int, stream_window: int) -> None:
+    def __init__(
+        self,
+        core: Core,
+        lifecycle: Lifecycle,
+        *,
+        max_message_bytes: int,
+        stream_window: int,
+        observer: Observer | None = None,
+    ) -> None:
         self._core = core
         self._lifecycle = lifecycle
         self._max_message_bytes = max_message_bytes
         self._stream_window = stream_window
+        self._observer = observer or Observer()
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
@@ -69,15 +108,23 @@ class InferenceService:
 
     async def infer(self, data: bytes, deadline: float | None) -> bytes:
         """Answer one request."""
-        request, blobs = INFER_REQUEST.decode(data)
-        pending = self._start(request, blobs, deadline)
+        work = _Work("Infer", len(data), self._give_up)
         try:
-            result = await pending.result()
-            answer = INFER_RESPONSE.encode(_response(request, result), result.outputs)
+            work.request, blobs = INFER_REQUEST.decode(data)
+            self._start(work, blobs, deadline)
+            result = await work.result()
+            answer = INFER_RESPONSE.encode(_response(work.request, result), result.outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
-        except NumbatchError as problem:
-            problem.about(model=request.model_name, request_id=request.request_id)
+        except asyncio.CancelledError:
+            work.cancel()
             raise
+        except Exception as unexpected:
+            problem = work.about(unexpected)
+            self._report(work, problem=problem)
+            if problem is unexpected:
+                raise
+            raise problem from unexpected
+        self._report(work, result=result, response_bytes=len(answer))
         return answer
 
     async def stream_infer(self, _: object, context: CallContext) -> None:
@@ -91,38 +138,82 @@ class InferenceService:
             window=self._stream_window,
         )
 
-    def _start(self, request: InferRequest, blobs: list[memoryview], deadline: float | None) -> _Pending:
-        try:
-            if len(request.request_id) > _MAX_REQUEST_ID:
-                got, expected = f"{len(request.request_id)} characters", f"at most {_MAX_REQUEST_ID}"
-                raise error(Reason.INVALID_FIELD, field="request_id", got=got, expected=expected)
-            inputs = [
-                (tensor.name, read_tensor(tensor, blob, f"inputs[{position}]"))
-                for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
-            ]
-            call = InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline)
-            return _Pending(request, asyncio.wrap_future(self._core.infer(call)))
-        except Exception as problem:
-            return _Pending(request, as_numbatch_error(problem))
-
-    def _start_streamed(self, data: bytes, deadline: float | None) -> _Pending:
+    def _start_streamed(self, data: bytes, deadline: float | None) -> _Work:
+        work = _Work("StreamInfer", len(data), self._give_up)
         try:
             message, blobs = STREAM_INFER_REQUEST.decode(data)
-        except NumbatchError as malformed:
-            return _Pending(InferRequest(), malformed)
-        return self._start(message.request, blobs, deadline)
+            work.request = message.request
+            self._start(work, blobs, deadline)
+        except Exception as unexpected:
+            work.problem = work.about(unexpected)
+        return work
 
-    async def _finish_streamed(self, pending: _Pending) -> bytes:
-        request = pending.request
+    async def _finish_streamed(self, work: _Work) -> bytes:
+        request = work.request
         try:
-            result = await pending.result()
+            result = await work.result()
             message = StreamInferResponse(request_id=request.request_id, response=_response(request, result))
             answer = STREAM_INFER_RESPONSE.encode(message, result.outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
         except Exception as unexpected:
-            problem = as_numbatch_error(unexpected).about(model=request.model_name, request_id=request.request_id)
+            problem = work.about(unexpected)
+            self._report(work, problem=problem)
             return StreamInferResponse(request_id=request.request_id, error=status_of(problem)).SerializeToString()
+        self._report(work, result=result, response_bytes=len(answer))
         return answer
+
+    def _start(self, work: _Work, blobs: list[memoryview], deadline: float | None) -> None:
+        request = work.request
+        if len(request.request_id) > _MAX_REQUEST_ID:
+            got, expected = f"{len(request.request_id)} characters", f"at most {_MAX_REQUEST_ID}"
+            raise error(Reason.INVALID_FIELD, field="request_id", got=got, expected=expected)
+        priority = _PRIORITIES.get(request.priority)
+        if priority is None:
+            expected = "PRIORITY_NORMAL (1) or PRIORITY_HIGH (2)"
+            raise error(Reason.INVALID_FIELD, field="priority", got=request.priority, expected=expected)
+        inputs = [
+            (tensor.name, read_tensor(tensor, blob, f"inputs[{position}]"))
+            for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
+        ]
+        work.pending = self._core.infer(
+            InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
+        )
+
+    def _give_up(self, work: _Work) -> None:
+        """Let go of a request whose caller does not wait any more."""
+        if work.pending is not None:
+            self._core.withdraw(work.pending)
+        self._report(work, problem=error(Reason.CANCELLED, "cancelled"))
+
+    def _report(
+        self,
+        work: _Work,
+        *,
+        result: InferenceResult | None = None,
+        problem: NumbatchError | None = None,
+        response_bytes: int = 0,
+    ) -> None:
+        request, pending = work.request, work.pending
+        self._observer.on_request(
+            RequestReport(
+                method=work.method,
+                model=request.model_name,
+                version=pending.version if pending else request.model_version,
+                request_id=request.request_id,
+                rows=pending.rows if pending else 0,
+                reason=problem.reason if problem else "",
+                limit=problem.field if problem and problem.reason is Reason.SERVER_OVERLOADED else "",
+                started=work.started,
+                seconds=time.monotonic() - work.started,
+                queue_s=result.queue_s if result else 0.0,
+                compute_s=result.compute_s if result else 0.0,
+                request_bytes=work.size_bytes,
+                response_bytes=response_bytes,
+            )
+        )
 
 
 def _response(request: InferRequest, result: InferenceResult) -> InferResponse:
