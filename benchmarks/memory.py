@@ -9,6 +9,7 @@ between); `beyond` is what is resident beyond the weights. Linux only.
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -79,8 +80,8 @@ def write(model: Model, repository: Path, form: str) -> int:
 
 
 @contextlib.contextmanager
-def serving(repository: Path) -> Iterator[tuple[int, str]]:
-    """Run a server, and give its process and its address once it is ready."""
+def serving(repository: Path, **variables: str) -> Iterator[tuple[int, str]]:
+    """Run a server with variables in its environment, and give its process and its address once it is ready."""
     command = [
         sys.executable,
         "-m",
@@ -93,7 +94,7 @@ def serving(repository: Path) -> Iterator[tuple[int, str]]:
         "error",
     ]
     command += ["--model-repository", str(repository)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | variables) as process:
         try:
             assert process.stdout is not None  # it is a pipe
             yield process.pid, json.loads(process.stdout.readline())["address"]
@@ -102,7 +103,9 @@ def serving(repository: Path) -> Iterator[tuple[int, str]]:
 
 
 def idle() -> Iterator[Row]:
-    """Measure a server with the example model."""
+    """Measure a server with the example model: one that has to compile its kernels, and one that has them."""
+    with tempfile.TemporaryDirectory() as cache, serving(EXAMPLE, NUMBATCH_CACHE_DIR=cache) as (pid, _):
+        yield Row("the example model, kernels compiled", *memory_of(pid), 0)
     with serving(EXAMPLE) as (pid, address), Client(address) as client:
         yield Row("the example model, idle", *memory_of(pid), 0)
         for _ in range(1000):

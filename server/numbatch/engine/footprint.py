@@ -61,6 +61,7 @@ def footprint(
     """
     transient = _PARTS_AT_A_TIME * PART_BYTES
     if isinstance(source, Model):
+        model = source
         transient += 2 * source.ByteSize()  # the message and its copy
     else:
         file = model_file(source)
@@ -68,7 +69,7 @@ def footprint(
             transient += _size(file) * (_TEXT_COPIES if file.suffix == ".txtpb" else _BINARY_COPIES)
             if room_bytes is not None and transient > room_bytes:
                 return Footprint(0, transient)
-    model, _ = open_model(source, name)
+        model, _ = open_model(source, name)
     plan = make_plan(build_graph(model), bf16=weights_precision == "bf16")
     elements = plan.arena_size + plan.workspace_size * compute_threads()
     return Footprint(_FLOAT32_BYTES * elements, transient)

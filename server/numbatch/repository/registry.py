@@ -60,6 +60,11 @@ class Registry:
         How often what may pass is tried again.
     on_change : callable
         Called after every change, on the thread that made it.
+
+    Attributes
+    ----------
+    memory : MemoryAccount
+        What models hold, and may hold.
     """
 
     def __init__(
