@@ -18,3 +18,10 @@ def number_of_threads_kept() -> Iterator[None]:
     before = compute_threads()
     yield
     set_compute_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a server, and certificates and a token for it."""
+    for name in ("SERVER", "HTTP", "TLS", "ROOT_CERTIFICATES", "CERTIFICATE", "PRIVATE_KEY", "TOKEN"):
+        monkeypatch.delenv(f"NUMBATCH_{name}", raising=False)

@@ -21,10 +21,3 @@ def server() -> Iterator[str]:
     """The address of a server with the models `double` and `sum`."""
     with running_server([DOUBLE, SUM]) as running:
         yield running.address
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have a server of their own."""
-    monkeypatch.delenv("NUMBATCH_SERVER", raising=False)
-    monkeypatch.delenv("NUMBATCH_HTTP", raising=False)

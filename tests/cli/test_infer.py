@@ -1,12 +1,16 @@
 """`numbatch infer` against a real server."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from numbatch.v1.inference_pb2 import PRIORITY_HIGH, PRIORITY_NORMAL, StreamInferRequest
 from support.command import numbatch
+from support.fake_server import STREAM_INFER, FakeServer, answer_streamed
 
 
 @pytest.fixture
@@ -127,3 +131,16 @@ def test_a_wrong_output_is_said_before_anything_is_read(server: str) -> None:
     outcome = numbatch("infer", "double", "missing.npy", "--server", server, "-o", "y.txt")
     assert outcome.code == 2
     assert "expected a name that ends in .npy, .npz or .csv" in outcome.err
+
+
+@pytest.mark.parametrize(("arguments", "value"), [([], PRIORITY_NORMAL), (["--priority", "high"], PRIORITY_HIGH)])
+def test_rows_may_be_urgent(arguments: list[str], value: int) -> None:
+    def note(requests: Iterator[bytes], _: Any) -> Iterator[bytes]:
+        for request in requests:
+            priorities.append(StreamInferRequest.FromString(request).request.priority)
+            yield answer_streamed(request)
+
+    priorities = list[int]()
+    with FakeServer({STREAM_INFER: note}) as server:
+        outcome = numbatch("infer", "double", "-", "--server", server.address, *arguments, stdin="1,2\n")
+    assert (outcome.code, priorities) == (0, [value]), outcome.err

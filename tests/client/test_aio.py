@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from itertools import count
 from typing import Any
 
+import grpc
 import pytest
 
 from numbatch.client import AsyncClient, Reason, RequestCancelledError, UnavailableError
 from numbatch.wire.errors import error
-from support.fake_server import INFER, STREAM_INFER, FakeServer, answer_streamed, refuse, silence
+from support.fake_server import INFER, STREAM_INFER, FakeServer, answer_streamed, refuse, silence, wait_for_the_end
 
 Story = Callable[[AsyncClient, FakeServer], Coroutine[Any, Any, None]]
 
@@ -133,7 +134,7 @@ def test_the_servers_reason_survives_a_write_after_the_end() -> None:
             yield [3, 4]
 
         over = asyncio.Event()
-        stream = client.stream("double", source())
+        stream = client.stream("double", source(), reconnect=False)
         assert (await anext(stream)).tolist() == [2, 4]
         await over.wait()
         with pytest.raises(UnavailableError, match="shutting down") as draining:
@@ -141,6 +142,46 @@ def test_the_servers_reason_survives_a_write_after_the_end() -> None:
         assert draining.value.reason is Reason.SERVER_DRAINING
 
     play(story, {STREAM_INFER: answer_then_drain})
+
+
+def test_a_stream_that_breaks_while_its_source_waits_sends_again_what_is_unanswered() -> None:
+    calls = list[int]()
+
+    def break_at_first(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        calls.append(1)
+        if len(calls) == 1:
+            next(requests)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        return map(answer_streamed, requests)
+
+    async def story(client: AsyncClient, _: FakeServer) -> None:
+        async def source() -> AsyncIterator[Any]:
+            yield [1, 2]
+            await release.wait()
+
+        release = asyncio.Event()
+        stream = client.stream("double", source())
+        assert (await anext(stream)).tolist() == [2, 4]
+        release.set()
+        assert [result async for result in stream] == []
+
+    play(story, {STREAM_INFER: break_at_first})
+
+
+def test_closing_the_client_ends_its_streams_though_they_reconnect() -> None:
+    async def story(client: AsyncClient, server: FakeServer) -> None:
+        stream = client.stream("double", [[1, 2]])
+        reading = asyncio.create_task(anext(stream))
+        assert await asyncio.to_thread(server.began[STREAM_INFER].wait, 10)
+        await client.close()
+        with pytest.raises(RequestCancelledError, match="the client was closed"):
+            await reading
+
+    def silent(_: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        wait_for_the_end(context)
+        yield b""
+
+    play(story, {STREAM_INFER: silent})
 
 
 def test_closing_the_client_ends_its_calls_with_an_error_of_their_own() -> None:

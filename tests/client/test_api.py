@@ -17,7 +17,7 @@ METHODS = sorted(name for name, member in inspect.getmembers(Client, inspect.isf
 
 def test_everything_public_is_exported_in_order() -> None:
     errors = {name for name, _ in inspect.getmembers(numbatch.wire.errors, inspect.isclass) if name.endswith("Error")}
-    assert set(numbatch.client.__all__) == {"Client", "AsyncClient", "Reason"} | errors
+    assert set(numbatch.client.__all__) == {"Client", "AsyncClient", "Reason", "Tls"} | errors
     assert numbatch.client.__all__ == sorted(numbatch.client.__all__)
     assert all(hasattr(numbatch.client, name) for name in numbatch.client.__all__)
 

@@ -1,6 +1,7 @@
 """What goes wrong in a call, as exceptions that say what to do."""
 
 import socket
+from typing import Any
 
 import grpc
 import pytest
@@ -20,9 +21,20 @@ from numbatch.client import (
     UnavailableError,
     UnsupportedError,
 )
+from numbatch.v1.repository_pb2 import LoadModelResponse
 from numbatch.wire.errors import error
 from support.both_clients import Bench
-from support.fake_server import CHECK_HEALTH, INFER, fail, refuse, silence
+from support.fake_server import (
+    CHECK_HEALTH,
+    GET_MODEL,
+    INFER,
+    LIST_MODELS,
+    LOAD_MODEL,
+    UNLOAD_MODEL,
+    fail,
+    refuse,
+    silence,
+)
 
 REASONS = [reason for reason in Reason if reason is not Reason.UNSPECIFIED]
 
@@ -90,6 +102,42 @@ def test_a_silent_server_is_given_up_after_the_timeout(bench: Bench) -> None:
 def test_the_clients_timeout_holds_where_a_call_names_none(bench: Bench) -> None:
     with pytest.raises(DeadlineExceededError, match=r"within 0.2 s"):
         bench.client(bench.server({INFER: silence}), timeout=0.2).call("infer", "double", [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "arguments"),
+    [
+        (INFER, "infer", ("double", [[1, 2]])),
+        (LIST_MODELS, "list_models", ()),
+        (GET_MODEL, "get_metadata", ("double",)),
+        (GET_MODEL, "get_model", ("double",)),
+        (LOAD_MODEL, "load_model", ("double",)),
+        (UNLOAD_MODEL, "unload_model", ("double",)),
+    ],
+)
+def test_every_call_takes_a_timeout_of_its_own(
+    bench: Bench, path: str, method: str, arguments: tuple[Any, ...]
+) -> None:
+    with pytest.raises(DeadlineExceededError, match=r"within 0.1 s"):
+        bench.client(bench.server({path: silence})).call(method, *arguments, timeout=0.1)
+    with pytest.raises(InvalidArgumentError, match="timeout: got 0"):
+        bench.client("127.0.0.1:1").call(method, *arguments, timeout=0)
+
+
+def test_a_silent_server_is_not_ready_after_the_timeout_of_the_question(bench: Bench) -> None:
+    assert bench.client(bench.server({CHECK_HEALTH: silence})).call("is_ready", timeout=0.1) is False
+
+
+def test_loading_a_model_may_take_longer_than_other_calls(bench: Bench) -> None:
+    def load(_: bytes, context: Any) -> bytes:
+        seconds.append(context.time_remaining())
+        return LoadModelResponse().SerializeToString()
+
+    seconds = list[float]()
+    server = bench.server({LOAD_MODEL: load})
+    bench.client(server, timeout=5).call("load_model", "large")
+    bench.client(server, timeout=1000).call("load_model", "large")
+    assert seconds == pytest.approx([600, 1000], rel=0.05)  # gRPC rounds them on their way
 
 
 def test_health_of_the_server_and_of_a_model(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """One minibatch, one answer."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 
 from numbatch.client import Client, InternalError, InvalidArgumentError, MessageTooLargeError, Reason
-from numbatch.v1.inference_pb2 import InferRequest, InferResponse
+from numbatch.v1.inference_pb2 import PRIORITY_HIGH, PRIORITY_NORMAL, InferRequest, InferResponse, StreamInferRequest
 from numbatch.v1.repository_pb2 import GetModelResponse, LayerSummary, ModelMetadata, TensorSpec
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32, Tensor
 from numbatch.wire.codec import INFER_RESPONSE
 from support.both_clients import Bench
-from support.fake_server import GET_MODEL, INFER, FakeServer, fail, infer, metadata
+from support.fake_server import GET_MODEL, INFER, STREAM_INFER, FakeServer, answer_streamed, fail, infer, metadata
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_an_answer_without_outputs_is_a_bug(bench: Bench) -> None:
         client.call("infer", "double", [1, 2])
 
 
-def test_inference_is_repeated_where_the_server_was_away_for_a_moment(bench: Bench) -> None:
+def test_a_repeated_request_keeps_its_id(bench: Bench) -> None:
     away = fail(grpc.StatusCode.UNAVAILABLE)
     methods = iter([away, infer])
     server = bench.server({INFER: lambda request, context: next(methods)(request, context)})
@@ -240,9 +241,31 @@ def test_inference_is_repeated_where_the_server_was_away_for_a_moment(bench: Ben
     assert [InferRequest.FromString(request).request_id for request in server.requests] == ["r1", "r1"]
 
 
-def test_a_message_of_megabytes_is_repeated_too(bench: Bench) -> None:
-    away = fail(grpc.StatusCode.UNAVAILABLE)
-    methods = iter([away, infer])
-    server = bench.server({INFER: lambda request, context: next(methods)(request, context)})
-    x = np.ones((200_000, 2), np.float32)
-    assert bench.client(server).call("infer", "double", x).shape == x.shape
+def note_into(received: list[bytes]) -> Any:
+    def method(requests: Iterator[bytes], _: Any) -> Iterator[bytes]:
+        for request in requests:
+            received.append(request)
+            yield answer_streamed(request)
+
+    return method
+
+
+@pytest.mark.parametrize(("priority", "value"), [("normal", PRIORITY_NORMAL), ("high", PRIORITY_HIGH)])
+def test_the_priority_reaches_the_server(bench: Bench, priority: str, value: int) -> None:
+    streamed = list[bytes]()
+    server = bench.server({STREAM_INFER: note_into(streamed)})
+    client = bench.client(server)
+    client.call("infer", "double", [1, 2], priority=priority)
+    client.stream("double", [[1, 2]], priority=priority)
+    assert InferRequest.FromString(server.requests[0]).priority == value
+    assert StreamInferRequest.FromString(streamed[0]).request.priority == value
+
+
+@pytest.mark.parametrize("priority", ["urgent", "", "HIGH", None, 2])
+def test_a_priority_that_there_is_not_is_refused_at_once(bench: Bench, priority: Any) -> None:
+    client = bench.client("127.0.0.1:1")
+    with pytest.raises(InvalidArgumentError, match="priority: got .*, expected normal or high") as refused:
+        client.call("infer", "double", [1, 2], priority=priority)
+    assert (refused.value.reason, refused.value.field) == (Reason.INVALID_FIELD, "priority")
+    with pytest.raises(InvalidArgumentError, match="priority: got .*, expected normal or high"):
+        client.stream("double", [[1, 2]], priority=priority)

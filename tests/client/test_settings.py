@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from numbatch.client import AsyncClient, Client, InvalidArgumentError, Reason
+from numbatch.client._address import Target
 from support.both_clients import BOTH, Blocking
 from support.fake_server import FakeServer
 
@@ -34,6 +35,7 @@ def test_an_address_is_taken_as_it_is(server: str) -> None:
         "::1:8001",  # brackets are missing
         "unix:",
         "a b:1",
+        "127.0.0.1:1;127.0.0.1:2",
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -55,6 +57,36 @@ def test_the_environment_names_the_server(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("NUMBATCH_SERVER", "nonsense")
     with pytest.raises(InvalidArgumentError, match="NUMBATCH_SERVER: not an address"):
         AsyncClient()
+
+
+@pytest.mark.parametrize(
+    ("server", "uri"),
+    [
+        ("10.0.0.1:1,10.0.0.2:2", "ipv4:10.0.0.1:1,10.0.0.2:2"),
+        (["10.0.0.1:1", "localhost:2"], "ipv4:10.0.0.1:1,127.0.0.1:2"),
+        (" 10.0.0.1:1 , 10.0.0.2:2 ", "ipv4:10.0.0.1:1,10.0.0.2:2"),
+        ("[2001:db8::1]:1,[::1]:2", "ipv6:[2001:db8::1]:1,[::1]:2"),
+        ("[::1]:1,10.0.0.2:2", "ipv6:[::1]:1,[::ffff:10.0.0.2]:2"),  # gRPC's lists have one family
+        (["localhost:1"], "localhost:1"),  # one, of whatever form, is one
+        ("dns:///numbatch.svc:8001", "dns:///numbatch.svc:8001"),
+    ],
+)
+def test_several_addresses_are_one_target(server: str | list[str], uri: str) -> None:
+    assert Target.of(server).uri == uri
+
+
+@pytest.mark.parametrize("server", [[], "127.0.0.1:1,", "127.0.0.1:1,,127.0.0.1:2"])
+def test_nothing_is_no_address(server: str | list[str]) -> None:
+    with pytest.raises(InvalidArgumentError, match="server: not an address: got ''"):
+        Client(server)
+
+
+@pytest.mark.parametrize("name", ["numbatch-1:8001", "dns:///numbatch:8001"])
+def test_a_name_among_several_is_refused_with_what_to_do_instead(name: str) -> None:
+    # gRPC follows one name whose addresses change, not several; to look them up once would lose a server that moves.
+    with pytest.raises(InvalidArgumentError, match="a name among several servers.*dns:///NAME:PORT") as refused:
+        Client(["10.0.0.1:8001", name])
+    assert refused.value.got == repr(name)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, math.nan, math.inf, 86401])

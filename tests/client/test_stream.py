@@ -151,7 +151,7 @@ def test_a_stream_that_breaks_is_an_error_even_where_errors_are_results(bench: B
 
     with pytest.raises(UnavailableError, match=r"no connection to .*: Socket closed") as broken:
         bench.client(bench.server({STREAM_INFER: answer_then_break})).stream(
-            "double", minibatches(3), return_exceptions=True
+            "double", minibatches(3), return_exceptions=True, reconnect=False
         )
     assert broken.value.reason is Reason.SERVER_UNREACHABLE
 
@@ -168,7 +168,7 @@ def test_a_stream_that_breaks_while_the_source_is_silent_is_noticed() -> None:
         context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     with FakeServer({STREAM_INFER: answer_then_break}) as server, Client(server.address) as client:
-        stream = client.stream("double", source())
+        stream = client.stream("double", source(), reconnect=False)
         assert next(stream).tolist() == [2, 4]
         with pytest.raises(UnavailableError):
             next(stream)

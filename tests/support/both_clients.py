@@ -1,7 +1,7 @@
 """The two clients behind one face, so that a story is told once and holds for both."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ from support.fake_server import FakeServer
 class Blocking:
     """A `Client`; its streams are collected into lists."""
 
-    def __init__(self, server: str, **settings: Any) -> None:
+    def __init__(self, server: str | Sequence[str], **settings: Any) -> None:
         self.client = Client(server, **settings)
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -38,7 +38,7 @@ class Blocking:
 class Asynchronous(Blocking):
     """An `AsyncClient` and an event loop, which runs during calls."""
 
-    def __init__(self, server: str, **settings: Any) -> None:
+    def __init__(self, server: str | Sequence[str], **settings: Any) -> None:
         self.async_client = AsyncClient(server, **settings)
         self._runner = asyncio.Runner()
 
@@ -69,6 +69,6 @@ class Bench:
     def server(self, methods: Mapping[str, Any] | None = None, **settings: Any) -> FakeServer:
         return self._stack.enter_context(FakeServer(methods, **settings))
 
-    def client(self, server: FakeServer | str, **settings: Any) -> Blocking:
-        address = server if isinstance(server, str) else server.address
+    def client(self, server: FakeServer | str | Sequence[str], **settings: Any) -> Blocking:
+        address = server.address if isinstance(server, FakeServer) else server
         return self._stack.enter_context(self._kind(address, **settings))

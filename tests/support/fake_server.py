@@ -103,12 +103,13 @@ def fail(code: grpc.StatusCode, details: str = "") -> Unary:
     return method
 
 
-def refuse(failure: NumbatchError) -> Unary:
-    """Make a method that fails as a numbatch server does."""
+def refuse(failure: NumbatchError, pushback_ms: int | None = None) -> Unary:
+    """Make a method that fails as a numbatch server does, and says when gRPC is to try again; -1: not at all."""
 
     def method(_: bytes, context: Any) -> bytes:
         status = to_status(failure)
-        context.set_trailing_metadata([(STATUS_DETAILS_KEY, status.SerializeToString())])
+        pushback = [] if pushback_ms is None else [("grpc-retry-pushback-ms", str(pushback_ms))]
+        context.set_trailing_metadata([(STATUS_DETAILS_KEY, status.SerializeToString()), *pushback])
         code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
         context.abort(code, failure.message)
         raise AssertionError  # abort does not return
@@ -125,22 +126,45 @@ class FakeServer:
         Replaces methods, by their path: bytes -> bytes, or for STREAM_INFER iterator of bytes -> iterator of bytes.
     max_message_bytes : int
         The limit of messages that it takes.
+    address : str
+        Where it listens: that of a server which is gone, for one that was restarted.
+    credentials : grpc.ServerCredentials, optional
+        For TLS.
+    **options
+        Of gRPC, as "max_connection_age_ms".
     """
 
-    def __init__(self, methods: Mapping[str, Any] | None = None, *, max_message_bytes: int = 64 * 2**20) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Any] | None = None,
+        *,
+        max_message_bytes: int = 64 * 2**20,
+        address: str = "127.0.0.1:0",
+        credentials: Any = None,
+        **options: int,
+    ) -> None:
         defaults = {INFER: infer, STREAM_INFER: stream_infer, GET_MODEL: get_model, CHECK_HEALTH: check_health}
         self._methods: dict[str, Any] = defaults | dict(methods or {})
         self._lock = threading.Lock()
         self.calls: list[str] = []  # the paths, as they came
         self.requests: list[bytes] = []  # of unary calls
+        self.metadata: list[dict[str, Any]] = []  # of all calls
         self.began = {path: threading.Event() for path in self._methods}
         self.ended = {path: threading.Event() for path in self._methods}
         self._server = grpc.server(
             ThreadPoolExecutor(16),
             handlers=[self],
-            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", max_message_bytes)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", max_message_bytes),
+                *((f"grpc.{name}", value) for name, value in options.items()),
+            ],
         )
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
+        self.address = f"127.0.0.1:{port}"
 
     def service(self, details: Any) -> Any:
         """Find the handler of a call, as gRPC asks."""
@@ -150,6 +174,7 @@ class FakeServer:
         method = self._methods[path]
         with self._lock:
             self.calls.append(path)
+            self.metadata.append(dict(details.invocation_metadata))
         self.began[path].set()
         if path == STREAM_INFER:
 
@@ -175,6 +200,10 @@ class FakeServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End at once, as a process that is killed: calls break where they are. Stopping again does nothing."""
         self._server.stop(None).wait()
 
 

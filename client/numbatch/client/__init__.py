@@ -7,6 +7,7 @@
 It needs grpcio, protobuf and numpy, and nothing else.
 """
 
+from numbatch.client._security import Tls
 from numbatch.client.aio import AsyncClient
 from numbatch.client.sync import Client
 from numbatch.wire.errors import (
@@ -48,6 +49,7 @@ __all__ = [
     "RequestCancelledError",
     "RequestError",
     "ServiceError",
+    "Tls",
     "UnauthenticatedError",
     "UnavailableError",
     "UnsupportedError",

@@ -4,16 +4,18 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import grpc.aio
 
-from numbatch.client._aio_stream import caller_is_cancelled
+from numbatch.client._aio_feed import caller_is_cancelled
 from numbatch.client._calls import Stub
 from numbatch.client._channel import Settings
 from numbatch.client._errors import CallDetails, errors_of, not_ready
+from numbatch.client._security import Tls, Token
 from numbatch.client._session import Session
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import (
@@ -33,38 +35,60 @@ class AsyncConnection:
     """What `AsyncClient` does apart from inference; it is documented there."""
 
     def __init__(
-        self, server: str | None = None, *, timeout: float = 30.0, max_message_bytes: int = 64 * 2**20
+        self,
+        server: str | Sequence[str] | None = None,
+        *,
+        timeout: float = 30.0,
+        max_message_bytes: int = 64 * 2**20,
+        tls: bool | Tls | None = None,
+        token: Token | None = None,
+        allow_plaintext_token: bool = False,
     ) -> None:
-        self._session = Session(Settings.checked(server, timeout, max_message_bytes))
+        settings = Settings.checked(server, timeout, max_message_bytes, tls, token, allow_plaintext_token)
+        self._session = Session(settings)
         self._bound: tuple[asyncio.AbstractEventLoop, Any, Stub] | None = None
         self._closed = False
 
-    async def list_models(self) -> list[ModelStatus]:
+    async def list_models(self, *, timeout: float | None = None) -> list[ModelStatus]:
         """Return how it stands with every version of every model that the server knows, by name and version.
 
         A version that failed to load is among them, with the reason.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait for each page of them. Default: the client's.
         """
         models: list[ModelStatus] = []
         request = ListModelsRequest()
         while True:
-            page = await self._call(self._stub.list_models, request, self._session.call())
+            page = await self._call(self._stub.list_models, request, self._session.call(timeout=timeout))
             models += page.models
             if not page.next_page_token:
                 return models
             request.page_token = page.next_page_token
 
-    async def get_metadata(self, model: str, *, version: int = 0) -> ModelMetadata:
+    async def get_metadata(self, model: str, *, version: int = 0, timeout: float | None = None) -> ModelMetadata:
         """Return what the server says of a model: inputs, outputs, layers with their shapes, kernels.
 
         From then on the client checks inputs for this model (and version) before it sends them. Where they do not fit,
         it asks again before it refuses them, so a model that was replaced meanwhile does no harm.
+
+        Parameters
+        ----------
+        model : str
+            The model's name.
+        version : int
+            The version. 0: the newest that is ready.
+        timeout : float, optional
+            Seconds to wait. Default: the client's.
 
         Raises
         ------
         NotFoundError
             The server has no such model or version.
         """
-        call = self._session.call(model, version)
+        call = self._session.call(model, version, timeout=timeout)
         response = await self._call(
             self._stub.get_model, GetModelRequest(model_name=model, model_version=version), call
         )
@@ -72,8 +96,13 @@ class AsyncConnection:
         metadata: ModelMetadata = response.metadata
         return metadata
 
-    async def get_model(self, model: str, *, version: int = 0) -> Model:
+    async def get_model(self, model: str, *, version: int = 0, timeout: float | None = None) -> Model:
         """Return a model with its weights, all of them inline.
+
+        Parameters
+        ----------
+        model, version, timeout
+            As for `get_metadata`.
 
         Raises
         ------
@@ -83,12 +112,22 @@ class AsyncConnection:
             It is over the limit of messages.
         """
         request = GetModelRequest(model_name=model, model_version=version, include_weights=True)
-        response = await self._call(self._stub.get_model, request, self._session.call(model, version))
+        call = self._session.call(model, version, timeout=timeout)
+        response = await self._call(self._stub.get_model, request, call)
         loaded: Model = response.model
         return loaded
 
-    async def load_model(self, model: str | Model, *, version: int = 0, weights_precision: str = "") -> ModelStatus:
+    async def load_model(
+        self,
+        model: str | Model,
+        *,
+        version: int = 0,
+        weights_precision: str = "",
+        timeout: float | None = None,
+    ) -> ModelStatus:
         """Have the server load a model, and wait until it is ready.
+
+        It is asked once, never again by itself. Of several servers it is one that loads the model.
 
         Parameters
         ----------
@@ -100,6 +139,8 @@ class AsyncConnection:
         weights_precision : str
             "f32", or "bf16": the server rounds the weights to bfloat16, for half the memory. Default: f32 for a model
             given itself; for one in the repository, as it was loaded before, else as the server was started to do.
+        timeout : float, optional
+            Seconds to wait. Default: ten minutes, or the client's if that is longer, as a model may be large.
 
         Returns
         -------
@@ -118,7 +159,7 @@ class AsyncConnection:
             The model is over the limit of messages.
         """
         name = model if isinstance(model, str) else model.name
-        call = self._session.call(name, version)
+        call = self._session.loading(name, version, timeout)
         with errors_of(call):
             request = self._session.load_request(model, version, weights_precision)
         response = await self._call(self._stub.load_model, request, call)
@@ -126,8 +167,19 @@ class AsyncConnection:
         status: ModelStatus = response.status
         return status
 
-    async def unload_model(self, model: str, *, version: int = 0) -> list[ModelStatus]:
+    async def unload_model(self, model: str, *, version: int = 0, timeout: float | None = None) -> list[ModelStatus]:
         """Have the server unload a version of a model, or, with 0, all of them; files stay.
+
+        It is asked once, never again by itself. Of several servers it is one that unloads the model.
+
+        Parameters
+        ----------
+        model : str
+            The model's name.
+        version : int
+            The version. 0: all of them.
+        timeout : float, optional
+            Seconds to wait. Default: the client's.
 
         Returns
         -------
@@ -140,17 +192,20 @@ class AsyncConnection:
             The server has no such model or version.
         """
         request = UnloadModelRequest(model_name=model, model_version=version)
-        response = await self._call(self._stub.unload_model, request, self._session.call(model, version))
+        call = self._session.call(model, version, timeout=timeout)
+        response = await self._call(self._stub.unload_model, request, call)
         self._session.forget(model)
         return list(response.statuses)
 
-    async def is_ready(self, model: str = "") -> bool:
-        """Return whether the server, or one of its models, answers requests.
+    async def is_ready(self, model: str = "", *, timeout: float | None = None) -> bool:
+        """Return whether the server, or one of its models, answers requests; of several, one of them.
 
         Parameters
         ----------
         model : str
             A model's name, NAME/VERSION for one of its versions, or "" for the server as a whole.
+        timeout : float, optional
+            Seconds to wait. Default: the client's.
 
         Returns
         -------
@@ -162,14 +217,15 @@ class AsyncConnection:
         NotFoundError
             The server has no such model or version.
         """
+        call = self._session.call(model, timeout=timeout)
         try:
-            ready: bool = await self._call(self._stub.check_health, model, self._session.call(model))
+            ready: bool = await self._call(self._stub.check_health, model, call)
         except (UnavailableError, DeadlineExceededError):
             return False
         return ready
 
     async def wait_ready(self, *, timeout: float | None = None) -> None:
-        """Wait until there is a server and it is ready.
+        """Wait until there is a server and it is ready; of several, one of them.
 
         Parameters
         ----------
@@ -194,7 +250,7 @@ class AsyncConnection:
             except (UnavailableError, DeadlineExceededError):
                 pass
             await asyncio.sleep(_POLL_S)
-        raise not_ready(call, found)
+        raise not_ready(call, found, is_one=not self._session.settings.target.is_balanced)
 
     async def close(self) -> None:
         """Close the connection; calls in progress are cancelled. Closing again does nothing."""
@@ -220,8 +276,7 @@ class AsyncConnection:
         self._check_open()
         loop = asyncio.get_running_loop()
         if self._bound is None:
-            settings = self._session.settings
-            channel = grpc.aio.insecure_channel(settings.server, settings.channel_options())
+            channel = self._session.settings.open_channel(grpc.aio)
             self._bound = loop, channel, Stub(channel)
         bound_to, _, stub = self._bound
         if loop is not bound_to:
@@ -231,11 +286,16 @@ class AsyncConnection:
     async def _call(self, method: Any, request: Any, call: CallDetails, **options: Any) -> Any:
         with errors_of(call):
             try:
-                return await method(request, timeout=call.timeout_s, **options)
+                return await method(request, timeout=call.timeout_s, metadata=self._session.metadata(), **options)
             except asyncio.CancelledError:
                 if caller_is_cancelled():
                     raise
                 raise error(Reason.CANCELLED, "the client was closed") from None
+
+    def _open_stream(self) -> Any:
+        if self._closed:
+            raise error(Reason.CANCELLED, "the client was closed")
+        return self._stub.stream_infer(metadata=self._session.metadata())
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,17 +1,20 @@
-"""The stream of the asyncio client: the feed runs in a task, the reader in the caller's."""
+"""The stream of the asyncio client: the reader, in the caller's task."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Self
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import grpc
 
+from numbatch.client._aio_feed import Feed, caller_is_cancelled
 from numbatch.client._aio_status import ServerStatus
 from numbatch.client._answers import Expected, Outputs
-from numbatch.client._errors import errors_of
+from numbatch.client._errors import CallDetails, errors_of, from_rpc_error
+from numbatch.client._reconnection import Reconnection
 from numbatch.client._requests import Inputs
-from numbatch.client._streams import Broken, Ended, Note, Plan, Sent, cut_off
-from numbatch.wire.errors import NumbatchError, error
+from numbatch.client._streams import Plan, cut_off
+from numbatch.client._window import Ended, Entry, Request
+from numbatch.wire.errors import DeadlineExceededError, NumbatchError, error
 from numbatch.wire.reasons import Reason
 
 
@@ -22,87 +25,121 @@ async def stream_answers(
     plan: Plan,
 ) -> AsyncGenerator[Outputs | NumbatchError, None]:
     """Give one result for each minibatch, in order; leaving the generator cancels the call."""
-    feed = _Feed(minibatches, encode, plan.window)
-    answers = _Answers(open_call(), plan)
-    answers.call.add_done_callback(feed.call_is_over)
-    writer = asyncio.create_task(feed.write_to(answers.call))
+    feed = Feed(minibatches, encode, plan.window)
+    answers = _Answers(open_call, feed, plan)
     try:
-        while not isinstance(note := await feed.notes.get(), Ended):
-            result = note if isinstance(note, NumbatchError) else await answers.read(note)
+        answers.open()
+        while not isinstance(entry := await answers.next_entry(), Ended):
+            result = await answers.read(entry) if isinstance(entry, Request) else entry
             feed.answered()
             if isinstance(result, NumbatchError) and not plan.return_exceptions:
                 raise result
             yield result
-        if note.raised is not None:
-            raise note.raised
+        if entry.raised is not None:
+            raise entry.raised
         await answers.read_end()
     finally:
         # Whatever the way out: gRPC neither cancels nor frees a call that is merely forgotten.
-        answers.call.cancel()
-        writer.cancel()
-        await asyncio.gather(writer, return_exceptions=True)
-
-
-class PlainIterator:
-    """An iterator as an asynchronous one; it is advanced on the event loop."""
-
-    def __init__(self, minibatches: Iterable[Inputs]) -> None:
-        self._minibatches = iter(minibatches)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Inputs:
-        try:
-            return next(self._minibatches)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-
-def caller_is_cancelled() -> bool:
-    """Return whether the running task is being cancelled; gRPC raises CancelledError also where only its call was."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        answers.close()
+        await feed.stop()
 
 
 class _Answers:
-    """The answers of a stream."""
+    """The answers of a stream, from one call after the other."""
 
-    def __init__(self, call: Any, plan: Plan) -> None:
-        self.call = call
+    def __init__(self, open_call: Callable[[], Any], feed: Feed, plan: Plan) -> None:
+        self._open_call = open_call
+        self._feed = feed
         self._plan = plan
+        self._reconnection = Reconnection(plan.reconnect)
+        self._clock = asyncio.get_running_loop().time
+        self._call: Any = None
+
+    def open(self) -> None:
+        """Open a call; what is unanswered is sent on it."""
+        self._call = call = self._open_call()
         # Not read(): that gives up what has come already as soon as a write has failed.
-        self._answers = aiter(call)
+        self._messages = aiter(call)
         self._status = ServerStatus()
         call.add_done_callback(self._status.keep)
+        self._feed.begin(call)
+        self._reconnection.opened(self._clock())
 
-    async def read(self, note: Sent | Broken) -> Outputs | NumbatchError:
-        details = note.expected.call if isinstance(note, Sent) else self._plan.call
-        with errors_of(details):
-            answer = await self._next()
-            if answer is None or isinstance(note, Broken):
-                raise cut_off(details)
-            return note.expected.read_streamed(answer)
+    def close(self) -> None:
+        """Cancel the call, if it goes on."""
+        if self._call is not None:
+            self._call.cancel()
+
+    async def next_entry(self) -> Entry:
+        """Wait for the entry whose result is next; see meanwhile that there is a call."""
+        while (entry := await self._feed.first()) is None:
+            await self._read(self._plan.call, None)
+        return entry
+
+    async def read(self, request: Request) -> Outputs | NumbatchError:
+        """Wait for the result of a request."""
+        result = await self._read(request.expected.call, request)
+        assert result is not None
+        return result
 
     async def read_end(self) -> None:
-        # The server should see a stream that ended, not one that was cancelled. Every result is out: nothing can fail.
+        """Wait until the call has ended: the server should see a stream that ended, not one that was cancelled."""
         try:
-            await self._next()
+            await self._next(self._clock() + self._plan.call.timeout_s)
         except (grpc.RpcError, NumbatchError):
-            pass
+            pass  # every result is out: nothing can fail now
 
-    async def _next(self) -> bytes | None:
+    async def _read(self, details: CallDetails, request: Request | None) -> Outputs | NumbatchError | None:
+        """Read the answer to a request, if need be on another call; without a request, only open that."""
+        deadline = self._clock() + self._plan.call.timeout_s
+        with errors_of(details):
+            broken: NumbatchError | None = None
+            while True:
+                try:
+                    return await self._read_once(details, request, deadline)
+                except NumbatchError as failure:
+                    if broken is not None and isinstance(failure, DeadlineExceededError):
+                        raise broken from None  # says more of why no answer came
+                    broken = failure
+                await self._reopen(broken, deadline)
+                if request is None:
+                    return None
+
+    async def _read_once(
+        self, details: CallDetails, request: Request | None, deadline: float
+    ) -> Outputs | NumbatchError:
+        try:
+            answer = await self._next(deadline)
+        except grpc.RpcError as failure:
+            raise from_rpc_error(failure, details) from failure
+        if answer is None or request is None:
+            raise cut_off(details)
+        result = request.expected.read_streamed(answer)
+        if isinstance(result, NumbatchError) and self._reconnection.refuses(result):
+            raise result
+        self._reconnection.answered()
+        return result
+
+    async def _reopen(self, broken: NumbatchError, deadline: float) -> None:
+        delay_s = self._reconnection.delay_s(broken, self._clock(), deadline)
+        if delay_s is None:
+            raise broken
+        self.close()
+        await asyncio.sleep(delay_s)
+        self.open()
+
+    async def _next(self, deadline: float) -> bytes | None:
         """Read one answer. A timer cancels the call where none comes in time; to cancel the read itself would leak."""
         overdue = False
 
         def bark() -> None:
             nonlocal overdue
             overdue = True
-            self.call.cancel()
+            self._call.cancel()
 
-        timer = asyncio.get_running_loop().call_later(self._plan.call.timeout_s, bark)
+        timer = asyncio.get_running_loop().call_at(deadline, bark)
         try:
-            answer: bytes | None = await anext(self._answers, None)
+            answer: bytes | None = await anext(self._messages, None)
             return answer
         except grpc.aio.AioRpcError as failure:
             known = await self._status.behind(failure)
@@ -116,53 +153,3 @@ class _Answers:
             raise self._plan.overdue() if overdue else error(Reason.CANCELLED, "the client was closed") from None
         finally:
             timer.cancel()
-
-
-class _Feed:
-    """The requests of a stream, and the notes of what became of each minibatch."""
-
-    def __init__(
-        self,
-        minibatches: AsyncIterator[Inputs],
-        encode: Callable[[Inputs], Awaitable[tuple[Expected, bytes]]],
-        window: int,
-    ) -> None:
-        self.notes: asyncio.Queue[Note] = asyncio.Queue()
-        self._minibatches = minibatches
-        self._encode = encode
-        self._slots = asyncio.Semaphore(window)
-
-    async def write_to(self, call: Any) -> None:
-        while True:
-            await self._slots.acquire()
-            note, request = await self._next()
-            self.notes.put_nowait(note)
-            try:
-                if request:
-                    await call.write(request)
-                elif isinstance(note, Ended):
-                    await call.done_writing()
-                    return
-            except (grpc.RpcError, asyncio.InvalidStateError):
-                return  # the call is over, and the reader says why
-
-    def answered(self) -> None:
-        self._slots.release()
-
-    def call_is_over(self, _: Any) -> None:
-        self.notes.put_nowait(Broken())
-
-    async def _next(self) -> tuple[Note, bytes]:
-        try:
-            x = await anext(self._minibatches)
-        except StopAsyncIteration:
-            return Ended(), b""
-        except BaseException as raised:  # theirs, whatever it is: raised where they read
-            return Ended(raised), b""
-        try:
-            expected, request = await self._encode(x)
-        except NumbatchError as refused:
-            return refused, b""
-        except BaseException as raised:
-            return Ended(raised), b""
-        return Sent(expected), request

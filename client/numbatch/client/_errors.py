@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from numbatch.client._unreachable import unreachable
 from numbatch.v1.errors_pb2 import Status
 from numbatch.wire.errors import NumbatchError, error, error_class
 from numbatch.wire.reasons import Reason
@@ -66,9 +67,21 @@ def deadline_exceeded(call: CallDetails, waited_for: str = "no answer") -> Numba
     return error(Reason.DEADLINE_EXCEEDED, f"{waited_for} from {call.server} within {call.timeout_s:g} s")
 
 
-def not_ready(call: CallDetails, found: bool) -> NumbatchError:
-    """Return the error for a server that did not become ready in time."""
-    problem = f"{call.server} was not ready" if found else f"no connection to {call.server}"
+def not_ready(call: CallDetails, found: bool, is_one: bool) -> NumbatchError:
+    """Return the error for a server, or several, of which none became ready in time.
+
+    Parameters
+    ----------
+    call : CallDetails
+        The call that waited.
+    found : bool
+        Whether there was one at all.
+    is_one : bool
+        False: gRPC watches several, and does not tell which of them are there.
+    """
+    problem = f"no server of {call.server} was ready"
+    if is_one:
+        problem = f"{call.server} was not ready" if found else f"no connection to {call.server}"
     return error(Reason.DEADLINE_EXCEEDED, f"{problem} within {call.timeout_s:g} s")
 
 
@@ -94,13 +107,7 @@ def _from_core(code: grpc.StatusCode, details: str, call: CallDetails) -> Numbat
             hint="send or ask for less at once, or raise max_message_bytes there",
         )
     if code is grpc.StatusCode.UNAVAILABLE:
-        # The last part of gRPC's text is the operating system's: "Connection refused". The cause has all of it.
-        why = details.rpartition(": ")[2].rstrip("]")
-        return error(
-            Reason.SERVER_UNREACHABLE,
-            f"no connection to {call.server}: {why}",
-            hint="check that a server runs there (`numbatch serve`), or name another: server=..., or NUMBATCH_SERVER",
-        )
+        return unreachable(call.server, details)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return deadline_exceeded(call)
     if code is grpc.StatusCode.CANCELLED:

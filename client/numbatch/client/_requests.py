@@ -7,7 +7,13 @@ from typing import Self
 import numpy.typing as npt
 
 from numbatch.client._errors import CallDetails
-from numbatch.v1.inference_pb2 import InferRequest, StreamInferRequest
+from numbatch.v1.inference_pb2 import (
+    PRIORITY_HIGH,
+    PRIORITY_NORMAL,
+    InferRequest,
+    Priority,
+    StreamInferRequest,
+)
 from numbatch.v1.repository_pb2 import ModelMetadata
 from numbatch.wire.codec import INFER_REQUEST, STREAM_INFER_REQUEST
 from numbatch.wire.errors import NumbatchError, error
@@ -15,6 +21,8 @@ from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array, as_float32, shape_text
 
 Inputs = npt.ArrayLike | Mapping[str, npt.ArrayLike]
+
+_PRIORITIES: dict[str, Priority] = {"normal": PRIORITY_NORMAL, "high": PRIORITY_HIGH}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,22 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is asked about arrays.
+
+    Attributes
+    ----------
+    layers : tuple of str, or None
+        The layers whose outputs are wanted. None: the model's only output.
+    priority : Priority
+        How urgent it is.
+    """
+
+    layers: tuple[str, ...] | None
+    priority: Priority
+
+
+@dataclass(frozen=True)
 class Minibatch:
     """One minibatch on its way: what is asked about which arrays.
 
@@ -53,16 +77,16 @@ class Minibatch:
         The model, its version, the request id.
     arrays : tuple of (str, ndarray of float32)
         Input names and arrays; an array given without a name has the name "".
-    layers : tuple of str, or None
-        The layers whose outputs are wanted. None: the model's only output.
+    question : Question
+        What is asked about them.
     """
 
     call: CallDetails
     arrays: tuple[tuple[str, Float32Array], ...]
-    layers: tuple[str, ...] | None
+    question: Question
 
     @classmethod
-    def of(cls, call: CallDetails, x: Inputs, layers: tuple[str, ...] | None) -> Self:
+    def of(cls, call: CallDetails, x: Inputs, question: Question) -> Self:
         """Return the minibatch of what a caller gave, checked as far as that needs no knowledge of the model.
 
         Raises
@@ -80,7 +104,7 @@ class Minibatch:
             if array.size == 0:
                 got = shape_text(array.shape)
                 raise error(Reason.EMPTY_BATCH, field=f"inputs[{i}].shape", got=got, expected="one row or more")
-        return cls(call, arrays, layers)
+        return cls(call, arrays, question)
 
     def problem(self, signature: Signature) -> NumbatchError | None:
         """Return why a model with this signature would refuse the minibatch, or None if nothing speaks against it."""
@@ -108,7 +132,8 @@ class Minibatch:
             model_name=self.call.model,
             model_version=self.call.version,
             request_id=self.call.request_id,
-            layers=self.layers or (),
+            layers=self.question.layers or (),
+            priority=self.question.priority,
         )
 
     def _check_size(self, max_bytes: int) -> None:
@@ -142,9 +167,10 @@ class Minibatch:
         return None
 
     def _problem_of_layers(self, signature: Signature) -> NumbatchError | None:
-        if self.layers is None:
+        layers = self.question.layers
+        if layers is None:
             return None if len(signature.outputs) == 1 else several_outputs(signature.outputs)
-        for i, name in enumerate(self.layers):
+        for i, name in enumerate(layers):
             if name not in signature.layers:
                 expected = f"one of {', '.join(signature.layers)}"
                 return error(Reason.UNKNOWN_LAYER, field=f"layers[{i}]", got=repr(name), expected=expected)
@@ -169,6 +195,14 @@ def checked_layers(layers: Sequence[str] | None) -> tuple[str, ...] | None:
         if name in names[:i]:
             raise error(Reason.DUPLICATE_LAYER, field=f"layers[{i}]", got=repr(name), expected="no name twice")
     return names
+
+
+def checked_priority(priority: str) -> Priority:
+    """Return the priority that a caller named, or raise InvalidArgumentError (INVALID_FIELD)."""
+    value = _PRIORITIES.get(priority)
+    if value is None:
+        raise error(Reason.INVALID_FIELD, field="priority", got=repr(priority), expected="normal or high")
+    return value
 
 
 def several_outputs(outputs: Sequence[str]) -> NumbatchError:

@@ -12,6 +12,9 @@ from numbatch.wire.errors import error
 from numbatch.wire.precision import weights_precision
 from numbatch.wire.reasons import Reason
 
+# How long it may take to load a model.
+_LOADING_S = 600.0
+
 
 class Session:
     """Settings, request ids, and the signatures of the models that the client has seen."""
@@ -27,7 +30,17 @@ class Session:
     ) -> CallDetails:
         """Return the details of a call, its timeout checked."""
         timeout_s = self.settings.timeout_s if timeout is None else checked_timeout(timeout)
-        return CallDetails(self.settings.server, timeout_s, model, version, request_id)
+        return CallDetails(self.settings.target.text, timeout_s, model, version, request_id)
+
+    def loading(self, model: str, version: int, timeout: float | None) -> CallDetails:
+        """Return the details of a call that loads a model."""
+        return self.call(
+            model, version, timeout=max(_LOADING_S, self.settings.timeout_s) if timeout is None else timeout
+        )
+
+    def metadata(self) -> tuple[tuple[str, str], ...] | None:
+        """Return what is sent with every call beside its message."""
+        return self.settings.security.metadata()
 
     def next_request_id(self) -> str:
         """Return an id that no other request has, of this client or (almost certainly) another."""
@@ -50,7 +63,7 @@ class Session:
     def describe(self, kind: str, *, closed: bool) -> str:
         """Return the `repr` of a client."""
         settings = self.settings
-        return f"<{kind} {settings.server}, timeout {settings.timeout_s:g} s, {'closed' if closed else 'open'}>"
+        return f"<{kind} {settings.target.text}, timeout {settings.timeout_s:g} s, {'closed' if closed else 'open'}>"
 
     def load_request(self, model: str | Model, version: int, precision: str) -> LoadModelRequest:
         """Return the request to load a model by its name, or a model itself.

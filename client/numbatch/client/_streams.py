@@ -1,13 +1,12 @@
 """What the streams of both clients share.
 
-A stream is a feed and a reader. The feed takes minibatches from the caller's iterable while fewer than `window` are
-unanswered, sends each, and leaves a note of what it did; the reader follows the notes and so gives one result for each
-minibatch, in order. A minibatch that the client itself refuses is a note too, and gets its error at its place.
+A stream is a feed and a reader, with a window between them. The feed takes minibatches from the caller's iterable while
+fewer than `window` are without a result, and sends them; the reader reads an answer for each, gives the results in
+order, and opens another call where one breaks. A minibatch that the client itself refuses gets its error at its place.
 """
 
 from dataclasses import dataclass
 
-from numbatch.client._answers import Expected
 from numbatch.client._errors import CallDetails, deadline_exceeded
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
@@ -25,11 +24,14 @@ class Plan:
         At most so many minibatches are unanswered.
     return_exceptions : bool
         Whether a minibatch's error is a result, or ends the stream.
+    reconnect : bool
+        Whether another call takes over where one breaks.
     """
 
     call: CallDetails
     window: int
     return_exceptions: bool
+    reconnect: bool
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -38,27 +40,6 @@ class Plan:
     def overdue(self) -> NumbatchError:
         """Return the error for an answer that took too long."""
         return deadline_exceeded(self.call, "no answer on the stream")
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A note of the feed: this was sent and will be answered."""
-
-    expected: Expected
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A note of the feed: the minibatches have ended, or their iterable has raised."""
-
-    raised: BaseException | None = None
-
-
-class Broken:
-    """A note of the call itself: it is over. Where this comes before the end of the feed, something went wrong."""
-
-
-Note = Sent | NumbatchError | Ended | Broken
 
 
 def cut_off(call: CallDetails) -> NumbatchError:

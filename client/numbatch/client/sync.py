@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 
 from numbatch.client._answers import Expected, Outputs
 from numbatch.client._errors import CallDetails, errors_of
-from numbatch.client._requests import Inputs, Minibatch, checked_layers
+from numbatch.client._requests import Inputs, Minibatch, Question, checked_layers, checked_priority
 from numbatch.client._streams import Plan
 from numbatch.client._sync_connection import Connection
 from numbatch.client._sync_stream import stream_answers
@@ -24,12 +24,24 @@ class Client(Connection):
 
     Parameters
     ----------
-    server : str, optional
-        HOST:PORT or unix:PATH. Default: the environment's NUMBATCH_SERVER, else 127.0.0.1:8001.
+    server : str or sequence of str, optional
+        HOST:PORT or unix:PATH: one server, which is asked as it is. dns:///NAME:PORT, or several addresses (a sequence,
+        or separated by commas): calls take turns over those servers that say they are ready (grpc.health.v1); one that
+        ends is left out, what it did not answer goes to another, and one that comes back is used again. Default: the
+        environment's NUMBATCH_SERVER, else 127.0.0.1:8001.
     timeout : float
         Seconds that a call may take, unless it says otherwise; more than 0, at most a day.
     max_message_bytes : int
         The limit of a message, both ways. The server has its own.
+    tls : bool or Tls, optional
+        True: TLS, trusting the authorities of the web; a `Tls` says more. Default: as the environment says, by
+        NUMBATCH_TLS=1, NUMBATCH_ROOT_CERTIFICATES, NUMBATCH_CERTIFICATE and NUMBATCH_PRIVATE_KEY (paths of PEM files),
+        else plaintext.
+    token : str or callable, optional
+        Sent with every call, as "authorization: Bearer". A callable is asked before each call, for a token that
+        changes; it must not block. Default: the environment's NUMBATCH_TOKEN; "" for none.
+    allow_plaintext_token : bool
+        True: send the token without TLS, too, where the server is not on this machine.
 
     Raises
     ------
@@ -55,6 +67,7 @@ class Client(Connection):
         version: int = 0,
         timeout: float | None = None,
         request_id: str = "",
+        priority: str = "normal",
     ) -> Array: ...
 
     @overload
@@ -67,6 +80,7 @@ class Client(Connection):
         version: int = 0,
         timeout: float | None = None,
         request_id: str = "",
+        priority: str = "normal",
     ) -> dict[str, Array]: ...
 
     def infer(
@@ -78,6 +92,7 @@ class Client(Connection):
         version: int = 0,
         timeout: float | None = None,
         request_id: str = "",
+        priority: str = "normal",
     ) -> Outputs:
         """Run a model over one minibatch.
 
@@ -96,6 +111,8 @@ class Client(Connection):
             Seconds to wait. Default: the client's.
         request_id : str
             Stands in errors and in the server's log. Default: a new one.
+        priority : str
+            "high": before the requests that are "normal", where requests wait for each other.
 
         Returns
         -------
@@ -117,12 +134,16 @@ class Client(Connection):
             No answer in time.
         UnavailableError
             The server cannot be reached, or the model is not ready.
+        OverloadedError
+            The server refused work to protect itself; `retry_delay_s` says when to try again, which is left to the
+            caller: a client that repeats by itself what a server has no room for makes it worse.
         """
         call = self._session.call(
             model, version, timeout=timeout, request_id=request_id or self._session.next_request_id()
         )
         with errors_of(call):
-            expected, request = self._encode(call, x, checked_layers(layers), streamed=False)
+            question = Question(checked_layers(layers), checked_priority(priority))
+            expected, request = self._encode(call, x, question, streamed=False)
             return expected.read(self._call(self._stub.infer, request, call))
 
     @overload
@@ -135,6 +156,8 @@ class Client(Connection):
         layers: None = None,
         version: int = 0,
         timeout: float | None = None,
+        priority: str = "normal",
+        reconnect: bool = True,
         return_exceptions: Literal[False] = False,
     ) -> Generator[Array, None, None]: ...
 
@@ -148,6 +171,8 @@ class Client(Connection):
         layers: Sequence[str],
         version: int = 0,
         timeout: float | None = None,
+        priority: str = "normal",
+        reconnect: bool = True,
         return_exceptions: Literal[False] = False,
     ) -> Generator[dict[str, Array], None, None]: ...
 
@@ -161,6 +186,8 @@ class Client(Connection):
         layers: None = None,
         version: int = 0,
         timeout: float | None = None,
+        priority: str = "normal",
+        reconnect: bool = True,
         return_exceptions: bool,
     ) -> Generator[Array | NumbatchError, None, None]: ...
 
@@ -174,6 +201,8 @@ class Client(Connection):
         layers: Sequence[str],
         version: int = 0,
         timeout: float | None = None,
+        priority: str = "normal",
+        reconnect: bool = True,
         return_exceptions: bool,
     ) -> Generator[dict[str, Array] | NumbatchError, None, None]: ...
 
@@ -186,6 +215,8 @@ class Client(Connection):
         layers: Sequence[str] | None = None,
         version: int = 0,
         timeout: float | None = None,
+        priority: str = "normal",
+        reconnect: bool = True,
         return_exceptions: bool = False,
     ) -> Generator[Any, None, None]:
         """Run a model over many minibatches on one stream, and give one result for each, in their order.
@@ -209,6 +240,13 @@ class Client(Connection):
             The version. 0: the newest that is ready.
         timeout : float, optional
             Seconds to wait for each answer. Default: the client's.
+        priority : str
+            As for `infer`.
+        reconnect : bool
+            True: where the stream breaks, because its server ends or the connection is lost, another takes over, on
+            another server if there is one, and what is unanswered is sent again. Each minibatch has one result all the
+            same, at its place. Where no server comes back in about 13 seconds, or in `timeout`, the stream ends with
+            UnavailableError. False: so it ends at once.
         return_exceptions : bool
             False: the error of a minibatch is raised at its place, which ends the stream. True: it is given there as a
             result, and the stream goes on. Errors of the stream itself are always raised.
@@ -225,20 +263,19 @@ class Client(Connection):
         """
         call = self._session.call(model, version, timeout=timeout)
         with errors_of(call):
-            plan, names = Plan(call, window, return_exceptions), checked_layers(layers)
+            plan = Plan(call, window, return_exceptions, reconnect)
+            question = Question(checked_layers(layers), checked_priority(priority))
         self._check_open()
 
         def encode(x: Inputs) -> tuple[Expected, bytes]:
             item = replace(call, request_id=self._session.next_request_id())
             with errors_of(item):
-                return self._encode(item, x, names, streamed=True)
+                return self._encode(item, x, question, streamed=True)
 
-        return stream_answers(self._stub.stream_infer, iter(minibatches), encode, plan)
+        return stream_answers(self._open_stream, iter(minibatches), encode, plan)
 
-    def _encode(
-        self, call: CallDetails, x: Inputs, layers: tuple[str, ...] | None, *, streamed: bool
-    ) -> tuple[Expected, bytes]:
-        minibatch = Minibatch.of(call, x, layers)
+    def _encode(self, call: CallDetails, x: Inputs, question: Question, *, streamed: bool) -> tuple[Expected, bytes]:
+        minibatch = Minibatch.of(call, x, question)
         signature = self._session.signature(call)
         if signature is not None and minibatch.problem(signature):
             # The model may have been replaced since it was looked at: ask before refusing.
@@ -248,4 +285,4 @@ class Client(Connection):
             if problem is not None:
                 raise problem
         encode = minibatch.stream_request_bytes if streamed else minibatch.request_bytes
-        return Expected(call, layers), encode(self._session.settings.max_message_bytes)
+        return Expected(call, question.layers), encode(self._session.settings.max_message_bytes)

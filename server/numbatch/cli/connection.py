@@ -1,26 +1,62 @@
 """The client of a command, made from its options."""
 
+from typing import Any
+
 import click
 
-from numbatch.client import Client, InvalidArgumentError
+from numbatch.cli.security_options import given_security
+from numbatch.client import Client, InvalidArgumentError, Tls
 
 
 def connect(server: str, timeout: float) -> Client:
-    """Return a client of a server.
+    """Return a client of a server, with TLS and a token as the options of the running command say.
 
     Parameters
     ----------
     server : str
-        HOST:PORT.
+        HOST:PORT, or several.
     timeout : float
         Seconds for each answer.
 
     Raises
     ------
     click.UsageError
-        If the address is none.
+        If the address is none, or TLS and token do not fit it.
     """
+    ctx = click.get_current_context()
+    given = given_security(ctx)
+    allow_plaintext_token = bool(given.get("allow_plaintext_token"))
     try:
-        return Client(server, timeout=timeout)
+        return Client(
+            server,
+            timeout=timeout,
+            tls=_tls(given),
+            token=_token(given),
+            allow_plaintext_token=allow_plaintext_token,
+        )
     except InvalidArgumentError as wrong:
-        raise click.UsageError(wrong.message, click.get_current_context()) from wrong
+        raise click.UsageError(wrong.message, ctx) from wrong
+
+
+def _tls(given: dict[str, Any]) -> bool | Tls:
+    tls = Tls(
+        given.get("root_certificates"),
+        given.get("certificate"),
+        given.get("private_key"),
+        given.get("target_name_override"),
+    )
+    wanted = given.get("tls")
+    return tls if wanted or (wanted is None and tls != Tls()) else False
+
+
+def _token(given: dict[str, Any]) -> str | None:
+    path = given.get("token_file")
+    if path is None:
+        return None  # the environment's, if there is one
+    try:
+        token = str(path.read_text()).strip()
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise click.UsageError(f"--token-file: {path} cannot be read as text") from unreadable
+    if not token:
+        raise click.UsageError(f"--token-file: {path} is empty")
+    return token

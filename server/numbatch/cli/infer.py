@@ -29,6 +29,7 @@ class _Inference:
     model: ModelReference
     layers: list[str]
     window: int
+    priority: str
 
     def run(self, examples: Examples, batch_size: int) -> Generator[Outputs, None, None]:
         """Yield the outputs, by layer name, of one minibatch after the other."""
@@ -36,7 +37,14 @@ class _Inference:
         minibatches = examples.minibatches(batch_size)
         rows = 0
         try:
-            answers = self.client.stream(name, minibatches, version=version, layers=self.layers, window=self.window)
+            answers = self.client.stream(
+                name,
+                minibatches,
+                version=version,
+                layers=self.layers,
+                window=self.window,
+                priority=self.priority,
+            )
             with closing(answers):
                 for outputs in answers:
                     yield outputs
@@ -58,6 +66,13 @@ class _Inference:
 @click.option(
     "--window", type=click.IntRange(min=1), default=8, show_default=True, help="Minibatches on their way at once."
 )
+@click.option(
+    "--priority",
+    type=click.Choice(["normal", "high"]),
+    default="normal",
+    show_default=True,
+    help="high: before the requests that are normal.",
+)
 @click.option("--timeout", type=SECONDS, default=30.0, show_default=True, help="Seconds to wait for each minibatch.")
 @server_option
 @json_option
@@ -68,6 +83,7 @@ def infer(
     layers: list[str],
     batch_size: int,
     window: int,
+    priority: str,
     timeout: float,
     server: str,
     json_wanted: bool,
@@ -96,7 +112,7 @@ def infer(
         if output:
             output_format(output, layers)  # a wrong name is said before the work, not after
         inputs = {spec.name: tuple(spec.shape) for spec in metadata.inputs}
-        inference = _Inference(client, model, layers, window)
+        inference = _Inference(client, model, layers, window, priority)
         with open_examples(source, inputs) as examples:
             if output:
                 _to_file(inference, examples, batch_size, output, json_wanted)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import click
 
+from numbatch.cli.security_options import security_options
 from numbatch.v1.repository_pb2 import ModelState
 
 
@@ -45,17 +46,23 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 DEFAULT_SERVER = "127.0.0.1:8001"
 SERVER_VARIABLE = "NUMBATCH_SERVER"
 
-server_option = click.option(
+_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
+
+
+def server_option(command: _CommandT) -> _CommandT:
+    """Give a command the option `server`, and those of TLS and tokens, which `numbatch.cli.connection` reads."""
+    return _server(security_options(command))
+
+
+_server = click.option(
     "--server",
-    metavar="HOST:PORT",
+    metavar="HOST:PORT[,...]",
     envvar=SERVER_VARIABLE,
     show_envvar=True,
     default=DEFAULT_SERVER,
     show_default=True,
-    help="The server to ask.",
+    help="The server to ask, or several that take turns, or dns:///NAME:PORT for all that a name stands for.",
 )
-
-_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
 
 
 def _names(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:

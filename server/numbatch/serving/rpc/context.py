@@ -13,7 +13,7 @@ class CallContext(Protocol):
     async def write(self, message: bytes) -> None:
         """Send a message; wait while the peer does not read."""
 
-    async def abort(self, code: Any, details: str, trailing_metadata: tuple[tuple[str, bytes], ...]) -> NoReturn:
+    async def abort(self, code: Any, details: str, trailing_metadata: tuple[tuple[str, bytes | str], ...]) -> NoReturn:
         """End the call with a status, and raise."""
 
     def invocation_metadata(self) -> Iterable[tuple[str, Any]] | None:

@@ -76,11 +76,12 @@ class HealthService:
         with self._lifecycle.watched_by(changed.set):
             while True:
                 changed.clear()
+                ends = self._lifecycle.draining  # before the status, so that the last one told is that of the end
                 status = self._status(service)
                 if status != last:
                     await context.write(_encoded(status))
                     last = status
-                if self._lifecycle.draining:
+                if ends:
                     raise draining()
                 await changed.wait()
 

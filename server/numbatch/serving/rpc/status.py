@@ -2,19 +2,30 @@
 
 import asyncio
 import logging
+import math
 from typing import NoReturn
 
 import grpc
 
 from numbatch.serving.rpc.context import CallContext
 from numbatch.v1.errors_pb2 import Status
-from numbatch.wire.errors import NumbatchError, error
+from numbatch.wire.errors import ModelError, NumbatchError, RequestError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.status import STATUS_DETAILS_KEY, to_status
 
 _log = logging.getLogger(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+# What gRPC's own retrying obeys, in every language: wait so many milliseconds, or, below zero, do not try again.
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
+_POINTLESS = {
+    Reason.MODEL_NOT_READY,
+    Reason.MEMORY_LIMIT,
+    Reason.STREAM_STALLED,
+    Reason.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED,
+}
 
 # Peers may refuse metadata beyond 8 KiB. The message is sent three times, once percent-encoded and twice in base64.
 _MAX_MESSAGE_BYTES = 800
@@ -65,11 +76,23 @@ def status_of(problem: NumbatchError) -> Status:
     )
 
 
+def retry_pushback_ms(problem: NumbatchError) -> int | None:
+    """Return how long the peer's gRPC is to wait before it tries again; -1: not at all; None: as it thinks fit."""
+    if problem.retry_delay_s is not None:
+        return math.ceil(1000 * problem.retry_delay_s)
+    if isinstance(problem, RequestError | ModelError) or problem.reason in _POINTLESS:
+        return -1
+    return None
+
+
 async def abort(context: CallContext, problem: NumbatchError) -> NoReturn:
     """End a call with an error."""
     status = status_of(problem)
-    details = ((STATUS_DETAILS_KEY, status.SerializeToString()),)
-    await context.abort(_CODES[status.code], status.message, details)
+    trailing: list[tuple[str, bytes | str]] = [(STATUS_DETAILS_KEY, status.SerializeToString())]
+    pushback_ms = retry_pushback_ms(problem)
+    if pushback_ms is not None:
+        trailing.append((_PUSHBACK_KEY, str(pushback_ms)))
+    await context.abort(_CODES[status.code], status.message, tuple(trailing))
 
 
 def _cut(text: str, length: int) -> str:
