@@ -3,69 +3,15 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from numbatch.v1.model_pb2 import Model
+from support.processes import serving
 from support.raw_calls import INFER, infer_request, raw_calls
 from support.server import write_model
 from support.tiny import tiny_model
-
-SERVE = """
-import sys
-from pathlib import Path
-from numbatch.serving import app
-from numbatch.serving.config import ServerConfig
-
-def on_ready(info):
-    {on_ready}
-    print(info.address, flush=True)
-
-{before}
-where = {{"model_repository": Path(sys.argv[1]), "listen": "127.0.0.1:0", "http_listen": ""}}
-config = ServerConfig(**where, compute_threads=1, shutdown_grace_s={grace})
-app.serve(config, on_ready=on_ready)
-{after}
-"""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A server process that is ready."""
-
-    popen: subprocess.Popen[str]
-    address: str
-
-    def wait_running(self) -> None:
-        """Wait until the process says that a model runs."""
-        assert self.popen.stdout is not None
-        assert self.popen.stdout.readline() == "running\n"
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end; return its status and what it logged."""
-        _, log = self.popen.communicate(timeout=20)
-        return self.popen.returncode, log
-
-
-@contextmanager
-def serving(
-    repository: Path, *, grace: float = 30, on_ready: str = "pass", before: str = "", after: str = ""
-) -> Iterator[Process]:
-    script = SERVE.format(grace=grace, on_ready=on_ready, before=before, after=after)
-    command = [sys.executable, "-c", script, str(repository)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as popen:
-        try:
-            assert popen.stdout is not None
-            address = popen.stdout.readline().strip()
-            assert address, popen.communicate(timeout=20)[1]
-            yield Process(popen, address)
-        finally:
-            popen.kill()
-
 
 # Models that say that they run, and then take for ever.
 HANG = """
@@ -124,7 +70,7 @@ def test_a_second_signal_ends_it_at_once(repository: Path) -> None:
 
 
 def test_work_that_never_ends_does_not_keep_it_alive(repository: Path) -> None:
-    with serving(repository, grace=0, before="app._LAST_RESORT_S = 0.2", on_ready=HANG) as process:
+    with serving(repository, shutdown_grace_s=0, before="app._LAST_RESORT_S = 0.2", on_ready=HANG) as process:
         with raw_calls(process.address) as calls:
             running = calls.channel.unary_unary(INFER).future(infer_request("tiny", [1, 1]), timeout=60)
             process.wait_running()

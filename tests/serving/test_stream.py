@@ -137,6 +137,37 @@ def test_only_a_window_of_requests_is_read_before_the_first_is_answered() -> Non
         assert [summary(read_streamed(data))[0] for data in answers] == ["1", "2", "3", "4"]
 
 
+def test_no_request_is_read_beyond_the_bytes_of_the_window() -> None:
+    compute = ManualCompute()
+    requests = [stream_request("tiny", np.ones((100, 2)), request_id=str(number)) for number in range(4)]
+    with (
+        running_server([tiny_model()], compute=compute, stream_window_bytes=len(requests[0]) + 1) as server,
+        raw_calls(server.address) as calls,
+    ):
+        answers = calls.stream(requests)
+        jobs = [compute.next_job() for _ in range(2)]  # the second was read while there was room
+        calls.list_models()
+        assert compute.waiting == 0
+        jobs[0].run()
+        assert read_streamed(next(answers))[0] == "0"
+        jobs.append(compute.next_job())
+        assert compute.waiting == 0
+        for job in jobs[1:]:
+            job.run()
+        compute.next_job().run()
+        assert [read_streamed(data)[0] for data in answers] == ["1", "2", "3"]
+
+
+def test_streams_that_are_open_and_idle_hinder_nobody_and_answer_when_asked(calls: RawCalls) -> None:
+    idle = [Requests() for _ in range(100)]
+    streams = [calls.stream(requests) for requests in idle]
+    assert calls.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+    for number, (requests, answers) in enumerate(zip(idle, streams, strict=True)):
+        requests.send(one(number))
+        requests.finish()
+        assert [summary(read_streamed(data))[0] for data in answers] == [str(number)]
+
+
 def test_work_of_a_cancelled_stream_never_runs() -> None:
     compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:

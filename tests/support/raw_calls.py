@@ -39,19 +39,24 @@ _TIMEOUT_S = 20
 
 
 class RawCalls:
-    """Calls over one channel."""
+    """Calls over one channel, each with a bearer token if there is one."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, token: str = "") -> None:
         self.channel = channel
+        self._metadata = [("authorization", f"Bearer {token}")] if token else None
+
+    def with_token(self, token: str) -> "RawCalls":
+        """Return calls over the same channel with another token."""
+        return RawCalls(self.channel, token)
 
     def unary(self, path: str, request: bytes, timeout: float | None = _TIMEOUT_S) -> bytes:
         """Send bytes, return bytes."""
-        answer: bytes = self.channel.unary_unary(path)(request, timeout=timeout)
+        answer: bytes = self.channel.unary_unary(path)(request, timeout=timeout, metadata=self._metadata)
         return answer
 
     def stream(self, requests: Iterable[bytes], timeout: float | None = _TIMEOUT_S) -> Any:
         """Open a StreamInfer; iterate over what is returned, or cancel it."""
-        return self.channel.stream_stream(STREAM_INFER)(iter(requests), timeout=timeout)
+        return self.channel.stream_stream(STREAM_INFER)(iter(requests), timeout=timeout, metadata=self._metadata)
 
     def infer(self, *args: Any, timeout: float | None = _TIMEOUT_S, **kwargs: Any) -> list[NamedArray]:
         """Infer; the arguments are those of `infer_request`."""

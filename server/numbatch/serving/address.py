@@ -1,6 +1,7 @@
 """Addresses to listen on: parsing them, and saying why one cannot be had."""
 
 import errno
+import ipaddress
 import os
 import re
 import socket
@@ -11,6 +12,11 @@ from numbatch.wire.reasons import Reason
 
 # A host name or IPv4 address, or an IPv6 address in brackets; then the port.
 _ADDRESS = re.compile(r"(?P<host>[^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+
+_UNIX = re.compile(r"unix:(?://(?=/))?(?P<path>[^\0]+)")
+
+# Linux keeps the path of a socket in 108 bytes, the last of them a zero.
+_LONGEST_PATH = 107
 
 # Addresses of a family that this machine does not have are left out.
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
@@ -26,9 +32,44 @@ def parse_address(text: str, field: str = "listen") -> tuple[str, int]:
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
-        expected = "host:port such as 127.0.0.1:8001, [::1]:8001, or port 0 for a free one"
+        expected = "host:port such as 127.0.0.1:8001, [::1]:8001, port 0 for a free one; or unix:/path"
         raise error(Reason.INVALID_FIELD, "no address to listen on", field=field, got=repr(text), expected=expected)
     return match["host"].strip("[]"), int(match["port"])
+
+
+def check_address(text: str, field: str = "listen") -> None:
+    """Refuse what is neither "host:port" nor "unix:path".
+
+    Raises
+    ------
+    InvalidArgumentError
+        INVALID_FIELD.
+    """
+    path = unix_path(text)
+    if path is None:
+        parse_address(text, field)
+    elif len(os.fsencode(path)) > _LONGEST_PATH:
+        problem = "the path of a unix socket is too long"
+        raise error(
+            Reason.INVALID_FIELD, problem, field=field, got=repr(text), expected=f"at most {_LONGEST_PATH} bytes"
+        )
+
+
+def unix_path(text: str) -> str | None:
+    """Return the path of "unix:path" or "unix:///path"; None if it is no such address."""
+    match = _UNIX.fullmatch(text)
+    return None if match is None else match["path"]
+
+
+def is_local(text: str) -> bool:
+    """Whether only this machine can reach a server that listens there: loopback, or a unix socket."""
+    if unix_path(text) is not None:
+        return True
+    host, _ = parse_address(text)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_free(text: str) -> None:

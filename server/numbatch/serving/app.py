@@ -30,7 +30,7 @@ def serve(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = lamb
     """Be a server until SIGTERM or SIGINT; then finish what is in progress and return.
 
     It must be called on the main thread. A second signal ends the process at once, with status 128 and the signal's
-    number; should the first one not have ended it some seconds after the grace period, status 70.
+    number; should the first one not have ended it some seconds after the drain delay and the grace period, status 70.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -> None:
     server = Server(config)
-    with _signals(config.shutdown_grace_s) as asked_to_stop:
+    with _signals(lambda: server.drain_delay_s + config.shutdown_grace_s) as asked_to_stop:
         try:
             await server.listen()
             loading = asyncio.create_task(server.load_models())
@@ -86,6 +86,9 @@ async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -
                 )
                 on_ready(info)
             await stopping
+            if server.drain_delay_s:
+                _log.info("leaving drain_delay_s=%(drain_delay_s)g", {"drain_delay_s": server.drain_delay_s})
+            await server.leave()
             _log.info("draining grace_s=%(grace_s)g", {"grace_s": config.shutdown_grace_s})
         finally:
             await server.stop()
@@ -93,17 +96,19 @@ async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -
 
 
 @contextlib.contextmanager
-def _signals(grace_s: float) -> Iterator[asyncio.Event]:
+def _signals(ending_s: Callable[[], float]) -> Iterator[asyncio.Event]:
     """Give the event that the first SIGTERM or SIGINT sets; a second one, or too long a time, ends the process."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    last_resort = threading.Timer(grace_s + _LAST_RESORT_S, _end_process)
-    last_resort.daemon = True
+    last_resort: threading.Timer | None = None
 
     def on_signal(number: signal.Signals) -> None:
+        nonlocal last_resort
         if asked.is_set():
             os._exit(128 + number)
         asked.set()
+        last_resort = threading.Timer(ending_s() + _LAST_RESORT_S, _end_process)
+        last_resort.daemon = True
         last_resort.start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,7 +116,8 @@ def _signals(grace_s: float) -> Iterator[asyncio.Event]:
     try:
         yield asked
     finally:
-        last_resort.cancel()
+        if last_resort is not None:
+            last_resort.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 

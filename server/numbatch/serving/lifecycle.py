@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
+from enum import IntEnum
 
 
-class Phase(Enum):
-    """The phases, in their order."""
+class Phase(IntEnum):
+    """The phases, in their order; a server never goes back.
 
-    LOADING = "loading"
-    READY = "ready"
-    DRAINING = "draining"
+    LEAVING: it serves as before, and says that it is about to end. DRAINING: it finishes what it has, takes no more.
+    """
+
+    LOADING = 0
+    READY = 1
+    LEAVING = 2
+    DRAINING = 3
 
 
 class Lifecycle:
@@ -35,9 +39,14 @@ class Lifecycle:
         """Whether the server finishes what it has and takes no more."""
         return self._phase is Phase.DRAINING
 
+    @property
+    def ending(self) -> bool:
+        """Whether the server is about to end, and those who can should turn to another one."""
+        return self._phase >= Phase.LEAVING
+
     def enter(self, phase: Phase) -> None:
-        """Go on to a phase; draining is the last."""
-        if not self.draining:
+        """Go on to a phase, unless it is over already."""
+        if phase > self._phase:
             self._phase = phase
             self.notify()
 

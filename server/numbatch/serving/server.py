@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numbatch.batching.batcher import Tell
 from numbatch.engine import load_model
 from numbatch.engine.warmup import warm_up
 from numbatch.repository.registry import Loader
+from numbatch.serving.address import is_local
 from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.core import Compute, Core
@@ -26,12 +28,19 @@ from numbatch.serving.observability.service import Observability
 from numbatch.serving.observer import LoadReport, Observer
 from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
+from numbatch.serving.rpc.credentials import server_credentials
 from numbatch.serving.rpc.health import HealthService
 from numbatch.serving.rpc.inference import InferenceService
 from numbatch.serving.rpc.reflection import ReflectionService
 from numbatch.serving.rpc.repository import RepositoryService
+from numbatch.serving.rpc.settings import server_options
 from numbatch.serving.rpc.transport import Transport
+from numbatch.serving.rpc.window import StreamLimits
+from numbatch.serving.security.access import access_for
+from numbatch.serving.security.certificates import certificate_files
 from numbatch.v1.repository_pb2 import ModelStatus
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,8 @@ class Server:
         self._lifecycle = Lifecycle()
         self._models = Models(config, load, self._loader, on_change=self._models_changed, on_load=self._model_loaded)
         self.registry = self._models.registry
-        self._calls = Calls(self._lifecycle, traced=bool(config.trace_endpoint))
+        self._access = access_for(config)
+        self._calls = Calls(self._lifecycle, self._access, traced=bool(config.trace_endpoint))
         self._observability = self._make_observability(observer)
         self._core = Core(
             self.registry,
@@ -138,6 +148,20 @@ class Server:
         """Where the server listens, and how it stands with its models."""
         snapshot = self.registry.snapshot
         return ServerInfo(self.address, tuple(snapshot.status(entry) for entry in snapshot), self.http_address)
+
+    @property
+    def drain_delay_s(self) -> float:
+        """How long the server goes on if it is asked to leave now. Nobody was sent to one that is not ready."""
+        return self._config.drain_delay_s if self._lifecycle.phase is Phase.READY else 0.0
+
+    async def leave(self) -> None:
+        """Say that the server is about to end, and go on as before for the drain delay.
+
+        Health says NOT_SERVING meanwhile, so that load balancers and clients turn to other servers.
+        """
+        delay_s = self.drain_delay_s
+        self._lifecycle.enter(Phase.LEAVING)
+        await asyncio.sleep(delay_s)
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Say that it is to end, refuse new calls, finish those in progress, end.
@@ -188,20 +212,25 @@ class Server:
         return Batcher(Queue(max_bytes_in_flight=self._config.max_bytes_in_flight), tell)
 
     def _make_transport(self) -> Transport:
-        config, calls = self._config, self._calls
+        config, calls, files = self._config, self._calls, certificate_files(self._config)
+        if self._access.uses_tokens and files is None and not is_local(config.listen):
+            _log.warning("tokens are sent in the clear: encrypt with --tls-certificate, or have a proxy do it")
+        limits = StreamLimits(config.stream_window, config.stream_window_bytes, config.stream_stall_s)
         inference_service = InferenceService(
             self._core,
             self._lifecycle,
             max_message_bytes=config.max_message_bytes,
-            stream_window=config.stream_window,
+            stream_limits=limits,
             observer=self._observability,
         )
         repository_service = RepositoryService(self.registry, self._loader, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self.registry, self._lifecycle)
-        reflection_service = ReflectionService([inference.SERVICE, repository.SERVICE, health.SERVICE], self._lifecycle)
+        described = [inference.SERVICE, repository.SERVICE, health.SERVICE]
+        reflection_service = ReflectionService(described, self._lifecycle, limits._replace(window=1))
         services = (inference_service, repository_service, health_service, reflection_service)
         handlers = [service.handlers(calls) for service in services]
-        return Transport(handlers, calls, max_message_bytes=config.max_message_bytes)
+        credentials = None if files is None else server_credentials(files)
+        return Transport(handlers, calls, options=server_options(config), credentials=credentials)
 
     def _models_changed(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended; nobody watches any more

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from numbatch.serving.config.batching import BatchingOptions
 from numbatch.serving.config.compute import ComputeOptions
 from numbatch.serving.config.lifecycle import LifecycleOptions
+from numbatch.serving.config.limits import LimitOptions
 from numbatch.serving.config.models import ModelOptions
 from numbatch.serving.config.network import NetworkOptions
 from numbatch.serving.config.observability import ObservabilityOptions
 from numbatch.serving.config.repository import RepositoryOptions
+from numbatch.serving.config.security import SecurityOptions
 
 __all__ = ["ServerConfig"]
 
@@ -22,6 +24,8 @@ class ServerConfig(
     BatchingOptions,
     RepositoryOptions,
     ModelOptions,
+    LimitOptions,
+    SecurityOptions,
     NetworkOptions,
 ):
     """Configures a server. All fields are keywords; `numbatch serve --help` describes them and their defaults.

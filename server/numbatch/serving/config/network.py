@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from numbatch.serving.address import parse_address
+from numbatch.serving.address import check_address, parse_address
 from numbatch.serving.config.options import Options, option
 
 # The length of a message is an int32, in protobuf and in gRPC.
@@ -15,9 +15,10 @@ class NetworkOptions(Options):
 
     listen: str = option(
         "127.0.0.1:8001",
-        "Where to listen. Port 0: a free one. 0.0.0.0: on every interface. An IPv6 address stands in brackets.",
+        "Where to listen. Port 0: a free one. 0.0.0.0: on every interface. An IPv6 address stands in brackets. "
+        "unix:PATH: on a unix socket, which the server's user and group may use.",
         metavar="HOST:PORT",
-        check=parse_address,
+        check=check_address,
     )
     http_listen: str = option(
         "127.0.0.1:8002",
@@ -30,10 +31,4 @@ class NetworkOptions(Options):
         "The largest message that is accepted or sent, in bytes. Clients have a limit as well.",
         least=1024,
         most=_MAX_MESSAGE_BYTES,
-    )
-    stream_window: int = option(
-        8,
-        "How many requests of one stream are read before the first of them is answered.",
-        least=1,
-        most=1024,
     )

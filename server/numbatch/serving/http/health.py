@@ -28,6 +28,6 @@ def health_routes(lifecycle: Lifecycle, can_compute: Callable[[], bool]) -> list
         """Say whether requests are to be sent here."""
         if lifecycle.ready:
             return web.Response(text="ok\n")
-        return web.Response(status=503, text=f"{lifecycle.phase.value}\n")
+        return web.Response(status=503, text=f"{lifecycle.phase.name.lower()}\n")
 
     return [web.get("/livez", live), web.get("/readyz", ready)]

@@ -1,6 +1,7 @@
 """Calls in progress. Handlers are made here: each call is let in or refused, counted, and ends with a status."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,11 +12,14 @@ from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.status import abort, as_numbatch_error, draining
 from numbatch.serving.rpc.trace_parent import note_trace_parent
+from numbatch.serving.security.access import Access, Scope
 
 # The bytes of a request and its deadline on the monotonic clock -> the bytes of the answer.
 UnaryBehaviour = Callable[[bytes, float | None], Awaitable[bytes]]
 # Writes its answers to the context. The bytes are the request, or None where requests are read from the context.
 StreamBehaviour = Callable[[Any, CallContext], Awaitable[None]]
+# What a call needs the right to: always the same, nothing, or by the bytes of the request.
+Needs = Scope | None | Callable[[bytes], Scope]
 
 
 class Calls:
@@ -28,17 +32,21 @@ class Calls:
     ----------
     lifecycle : Lifecycle
         Says whether the server drains.
+    access : Access
+        Says who may do what.
     traced : bool
         Whether to note the traces that calls belong to.
     """
 
-    def __init__(self, lifecycle: Lifecycle, *, traced: bool = False) -> None:
+    def __init__(self, lifecycle: Lifecycle, access: Access, *, traced: bool = False) -> None:
         self._lifecycle = lifecycle
+        self._access = access
         self._traced = traced
         self._count = 0
         self._streams = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._refused = asyncio.Event()
 
     @property
     def in_progress(self) -> int:
@@ -54,20 +62,33 @@ class Calls:
         """Wait until all calls that were let in are answered, and the answers handed to the transport."""
         await self._idle.wait()
 
-    def unary(self, behaviour: UnaryBehaviour, *, always: bool = False) -> grpc.RpcMethodHandler:
+    async def wait_quiet(self, quiet_s: float) -> None:
+        """Wait until no call was refused for so long: callers have understood that the server drains."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._refused.clear()
+                async with asyncio.timeout(quiet_s):
+                    await self._refused.wait()
+
+    def unary(self, behaviour: UnaryBehaviour, needs: Needs, *, always: bool = False) -> grpc.RpcMethodHandler:
         """Return the handler of a method with one request and one answer.
 
         Parameters
         ----------
         behaviour : callable
             Answers.
+        needs : Scope, callable or None
+            The scope that callers need.
         always : bool
             True: also while the server drains, and without holding up its end.
         """
+        admit = self._admission(needs)
 
         async def handle(request: bytes, context: CallContext) -> bytes:
             try:
                 self._begin(context, always)
+                if admit is not None:
+                    admit(request, context)
                 return await behaviour(request, deadline_of(context))
             except (Exception, asyncio.CancelledError) as problem:
                 await _end(context, problem)
@@ -75,19 +96,27 @@ class Calls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def unary_stream(self, behaviour: StreamBehaviour, *, always: bool = False) -> grpc.RpcMethodHandler:
+    def unary_stream(
+        self, behaviour: StreamBehaviour, needs: Scope | None, *, always: bool = False
+    ) -> grpc.RpcMethodHandler:
         """Return the handler of a method with one request and any number of answers."""
-        return grpc.unary_stream_rpc_method_handler(self._stream(behaviour, always))
+        return grpc.unary_stream_rpc_method_handler(self._stream(behaviour, needs, always))
 
-    def stream_stream(self, behaviour: StreamBehaviour) -> grpc.RpcMethodHandler:
+    def stream_stream(self, behaviour: StreamBehaviour, needs: Scope | None) -> grpc.RpcMethodHandler:
         """Return the handler of a method with any number of requests and answers."""
-        return grpc.stream_stream_rpc_method_handler(self._stream(behaviour, always=False))
+        return grpc.stream_stream_rpc_method_handler(self._stream(behaviour, needs, always=False))
 
-    def _stream(self, behaviour: StreamBehaviour, always: bool) -> Callable[[Any, CallContext], Awaitable[None]]:
+    def _stream(
+        self, behaviour: StreamBehaviour, needs: Scope | None, always: bool
+    ) -> Callable[[Any, CallContext], Awaitable[None]]:
+        admit = self._admission(needs)
+
         async def handle(request: Any, context: CallContext) -> None:
             self._streams += 1
             try:
                 self._begin(context, always)
+                if admit is not None:
+                    admit(b"", context)
                 await behaviour(request, context)
             except (Exception, asyncio.CancelledError) as problem:
                 await _end(context, problem)
@@ -97,16 +126,38 @@ class Calls:
 
         return handle
 
+    def _admission(self, needs: Needs) -> Callable[[bytes, CallContext], None] | None:
+        """Return what refuses those who may not; None where nobody is refused."""
+        if needs is None:
+            return None
+        checks = {scope: self._access.check_for(scope) for scope in Scope}
+        if isinstance(needs, Scope):
+            check = checks[needs]
+            return None if check is None else lambda _, context: check(_authorization(context))
+        if not any(checks.values()):
+            return None
+
+        def admit(request: bytes, context: CallContext) -> None:
+            check = checks[needs(request)]
+            if check is not None:
+                check(_authorization(context))
+
+        return admit
+
     def _begin(self, context: CallContext, always: bool) -> None:
         if always:
             return
         if self._traced:
             note_trace_parent(context)
         if self._lifecycle.draining:
+            self._refused.set()
             raise draining()
         self._count += 1
         self._idle.clear()
-        context.add_done_callback(self._done)
+        # The task's, not the context's, which would then refer to itself and outlive its call.
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(self._done)
 
     def _done(self, _: Any) -> None:
         self._count -= 1
@@ -121,6 +172,10 @@ def deadline_of(context: CallContext) -> float | None:
     """
     remaining = context.time_remaining()
     return None if remaining is None else time.monotonic() + remaining
+
+
+def _authorization(context: CallContext) -> str | None:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == "authorization"), None)
 
 
 async def _end(context: CallContext, problem: BaseException) -> None:

@@ -1,6 +1,6 @@
 """What the handlers use of a gRPC call, written down because grpc publishes no types for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NoReturn, Protocol
 
 
@@ -21,6 +21,3 @@ class CallContext(Protocol):
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the deadline, on the wall clock; None without a deadline."""
-
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Call a function once the call has ended and its last bytes are handed to the transport."""

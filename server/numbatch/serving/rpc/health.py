@@ -44,9 +44,9 @@ class HealthService:
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
         methods = {
-            "Check": calls.unary(self.check, always=True),
-            "List": calls.unary(self.list, always=True),
-            "Watch": calls.unary_stream(self.watch, always=True),
+            "Check": calls.unary(self.check, None, always=True),
+            "List": calls.unary(self.list, None, always=True),
+            "Watch": calls.unary_stream(self.watch, None, always=True),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
@@ -99,7 +99,7 @@ class HealthService:
         return UNKNOWN if version is None else self._of_model(version.model is not None)
 
     def _of_model(self, is_ready: bool) -> int:
-        return SERVING if is_ready and not self._lifecycle.draining else NOT_SERVING
+        return SERVING if is_ready and not self._lifecycle.ending else NOT_SERVING
 
 
 def _encoded(status: int) -> bytes:

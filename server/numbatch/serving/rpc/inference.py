@@ -16,6 +16,8 @@ from numbatch.serving.rpc.limits import check_response_size
 from numbatch.serving.rpc.status import as_numbatch_error, status_of
 from numbatch.serving.rpc.stream import serve_in_order
 from numbatch.serving.rpc.trace_parent import trace_parent
+from numbatch.serving.rpc.window import StreamLimits
+from numbatch.serving.security.access import Scope
 from numbatch.v1 import inference_pb2
 from numbatch.v1.inference_pb2 import (
     PRIORITY_HIGH,
@@ -82,8 +84,8 @@ class InferenceService:
         Says when streams are to end.
     max_message_bytes : int
         The largest answer.
-    stream_window : int
-        How many requests of a stream are read before the first of them is answered.
+    stream_limits : StreamLimits
+        What one stream may take up.
     observer : Observer
         Is told of every request.
     """
@@ -94,18 +96,21 @@ class InferenceService:
         lifecycle: Lifecycle,
         *,
         max_message_bytes: int,
-        stream_window: int,
+        stream_limits: StreamLimits,
         observer: Observer | None = None,
     ) -> None:
         self._core = core
         self._lifecycle = lifecycle
         self._max_message_bytes = max_message_bytes
-        self._stream_window = stream_window
+        self._stream_limits = stream_limits
         self._observer = observer or Observer()
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
-        methods = {"Infer": calls.unary(self.infer), "StreamInfer": calls.stream_stream(self.stream_infer)}
+        methods = {
+            "Infer": calls.unary(self.infer, Scope.INFERENCE),
+            "StreamInfer": calls.stream_stream(self.stream_infer, Scope.INFERENCE),
+        }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def infer(self, data: bytes, deadline: float | None) -> bytes:
@@ -137,7 +142,7 @@ class InferenceService:
             self._lifecycle,
             start=lambda data: self._start_streamed(data, deadline),
             finish=self._finish_streamed,
-            window=self._stream_window,
+            limits=self._stream_limits,
         )
 
     def _start_streamed(self, data: bytes, deadline: float | None) -> _Work:

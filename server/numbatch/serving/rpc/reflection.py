@@ -11,6 +11,7 @@ from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.stream import serve_in_order
+from numbatch.serving.rpc.window import StreamLimits
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 
@@ -34,20 +35,23 @@ class ReflectionService:
         The full names of the services to describe; this one is added.
     lifecycle : Lifecycle
         Says when streams are to end.
+    limits : StreamLimits
+        What one stream may take up.
     """
 
-    def __init__(self, services: Iterable[str], lifecycle: Lifecycle) -> None:
+    def __init__(self, services: Iterable[str], lifecycle: Lifecycle, limits: StreamLimits) -> None:
         self._servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
         self._lifecycle = lifecycle
+        self._limits = limits
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
-        methods = {"ServerReflectionInfo": calls.stream_stream(self.server_reflection_info)}
+        methods = {"ServerReflectionInfo": calls.stream_stream(self.server_reflection_info, None)}
         return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, methods)
 
     async def server_reflection_info(self, _: object, context: CallContext) -> None:
         """Answer the requests of one stream."""
-        await serve_in_order(context, self._lifecycle, start=_Asked, finish=self._answer, window=1)
+        await serve_in_order(context, self._lifecycle, start=_Asked, finish=self._answer, limits=self._limits)
 
     async def _answer(self, asked: _Asked) -> bytes:
         try:

@@ -13,6 +13,7 @@ from numbatch.serving.metadata import model_metadata
 from numbatch.serving.paging import page
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.limits import check_response_size
+from numbatch.serving.security.access import Scope
 from numbatch.v1 import repository_pb2
 from numbatch.v1.repository_pb2 import (
     GetModelRequest,
@@ -56,10 +57,10 @@ class RepositoryService:
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
         methods = {
-            "ListModels": calls.unary(self.list_models),
-            "GetModel": calls.unary(self.get_model),
-            "LoadModel": calls.unary(self.load_model),
-            "UnloadModel": calls.unary(self.unload_model),
+            "ListModels": calls.unary(self.list_models, Scope.INFERENCE),
+            "GetModel": calls.unary(self.get_model, _scope_of_get_model),
+            "LoadModel": calls.unary(self.load_model, Scope.CONTROL),
+            "UnloadModel": calls.unary(self.unload_model, Scope.CONTROL),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
@@ -116,6 +117,11 @@ class RepositoryService:
         else:
             entry = self._registry.load_from_disk(request.model_name, request.model_version, precision)
         return LoadModelResponse(status=self._registry.snapshot.status(entry)).SerializeToString()
+
+
+def _scope_of_get_model(data: bytes) -> Scope:
+    """Weights are what models are worth: reading them takes more than using them."""
+    return Scope.CONTROL if _parse(GetModelRequest, data).include_weights else Scope.INFERENCE
 
 
 def _parse(message_type: Callable[[], RequestT], data: bytes) -> RequestT:

@@ -1,13 +1,19 @@
 """The gRPC server itself: its options, its port, its end."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
+from pathlib import Path
 
 import grpc
 
-from numbatch.serving.address import check_free, parse_address
+from numbatch.serving.address import check_free, parse_address, unix_path
 from numbatch.serving.rpc.calls import Calls
+from numbatch.serving.rpc.hang_up import hang_up
+from numbatch.serving.unix_socket import clear_stale, socket_mode
 
+# Callers are told that the server drains until none has called for a moment, or some do not listen.
+_QUIET_S = 0.05
+_REFUSING_S = 1.0
 # How long the last refusals and answers about health may take to leave.
 _FLUSH_S = 1.0
 # How long handlers that were cancelled may take to clean up.
@@ -23,29 +29,48 @@ class Transport:
         The services.
     calls : Calls
         What made the handlers; knows when they have finished.
-    max_message_bytes : int
-        The largest message, either way.
+    options : sequence of (str, int)
+        What gRPC is told.
+    credentials : grpc.ServerCredentials or None
+        For TLS; None: in the clear.
     """
 
-    def __init__(self, handlers: Iterable[grpc.GenericRpcHandler], calls: Calls, *, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        handlers: Iterable[grpc.GenericRpcHandler],
+        calls: Calls,
+        *,
+        options: Sequence[tuple[str, int]],
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         self._calls = calls
+        self._credentials = credentials
         self._stopping = asyncio.Lock()
-        self._server = grpc.aio.server(options=_options(max_message_bytes))
+        self._server = grpc.aio.server(options=options)
         self._server.add_generic_rpc_handlers(tuple(handlers))
+        self._address = ""
 
     async def start(self, listen: str) -> str:
-        """Listen on "host:port" and return the same with the port that it is.
+        """Listen on "host:port" or "unix:path", and return the same with the port that it is.
 
         Raises
         ------
         OSError
             If the address cannot be had; the message says why and what to do.
         """
+        self._address = await self._listen(listen)
+        return self._address
+
+    async def _listen(self, listen: str) -> str:
+        path = unix_path(listen)
+        if path is not None:
+            clear_stale(Path(path))
+            with socket_mode():
+                self._bind(f"unix:{path}")  # gRPC removes the file when the server ends
+            await self._server.start()
+            return f"unix:{path}"
         check_free(listen)
-        try:
-            port = self._server.add_insecure_port(listen)
-        except RuntimeError as failed:
-            raise OSError(f"cannot listen on {listen}: {failed}") from failed
+        port = self._bind(listen)
         await self._server.start()
         host, _ = parse_address(listen)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -55,29 +80,28 @@ class Transport:
         # One at a time: a second stop() of gRPC's while the first one waits can crash the process.
         async with self._stopping:
             is_idle = await _comes_within(grace_s, self._calls.wait_idle())
+            if is_idle and grace_s > 0:
+                await _comes_within(_REFUSING_S, self._calls.wait_quiet(_QUIET_S))
+                hang_up(self._address)
             await self._server.stop(_FLUSH_S if is_idle else 0)
             # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
             await _comes_within(_CLEANUP_S, self._calls.wait_idle())
 
+    def _bind(self, listen: str) -> int:
+        try:
+            if self._credentials is None:
+                port: int = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, self._credentials)
+        except RuntimeError as failed:
+            raise OSError(f"cannot listen on {listen}: {failed}") from failed
+        return port
+
 
 async def _comes_within(seconds: float, event: Coroutine[None, None, None]) -> bool:
     try:
-        await asyncio.wait_for(event, seconds)
+        async with asyncio.timeout(seconds):  # wait_for() of Python 3.11 can miss that it is cancelled
+            await event
     except TimeoutError:
         return False
     return True
-
-
-def _options(max_message_bytes: int) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
-        # By default two servers share a port without a word.
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_concurrent_streams", 1024),
-        # Clients may keep their connections alive with a ping every 10 s, also when idle.
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.enable_channelz", 0),
-    ]

@@ -1,0 +1,45 @@
+"""What gRPC itself is told: sizes, counts and ages that it keeps."""
+
+import resource
+
+from numbatch.serving.config import ServerConfig
+
+# Files of a process that are no connections: the log, the loop, libraries, models that are being loaded.
+_FILES_OF_ITS_OWN = 32
+
+
+def server_options(config: ServerConfig) -> list[tuple[str, int]]:
+    """Return the options of the gRPC server."""
+    options = [
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        # By default two servers share a port without a word.
+        ("grpc.so_reuseport", 0),
+        # The second is where calls are refused for certain; between the two gRPC refuses some at random.
+        ("grpc.max_metadata_size", config.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", config.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.max_allowed_incoming_connections", config.max_connections or connections_by_default()),
+        # Clients may keep their connections alive with a ping every 10 s, also when idle.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        # A client that has vanished, or is stopped, is noticed: its connection and its calls end after so long.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.enable_channelz", 0),
+    ]
+    if config.max_connection_age_s is not None:
+        options += [
+            ("grpc.max_connection_age_ms", round(config.max_connection_age_s * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(config.max_connection_age_grace_s * 1000)),
+        ]
+    return options
+
+
+def connections_by_default() -> int:
+    """Return how many connections leave the process some files to open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 2**31 - 1
+    return max(1, min(soft, 2**31 - 1) - _FILES_OF_ITS_OWN)
