@@ -12,7 +12,7 @@ from numbatch.v1.repository_pb2 import MODEL_STATE_READY
 from numbatch.wire.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from numbatch.serving.app import ServerInfo
+    from numbatch.serving.info import ServerInfo
 
 
 @click.command(cls=ServeCommand)
@@ -32,16 +32,23 @@ def serve(json_wanted: bool, **options: Any) -> None:
       numbatch serve --model-repository models --listen 0.0.0.0:8001
       numbatch serve --model-repository models --weights-precision bf16
       numbatch serve --model-repository models --model-control poll
+      numbatch serve --model-repository models --workers 0    # as many processes as there are processors
       numbatch serve --listen 127.0.0.1:0 --json    # a free port, told in the line
     """  # noqa: D301
     try:
         config = ServerConfig(**options)
     except InvalidArgumentError as wrong:
         raise click.UsageError(wrong.message, click.get_current_context()) from wrong
-    # Only now: it takes a second to import, and --help does not need it.
-    from numbatch.serving.app import serve as serve_until_stopped
+    announce = _announce_as_json if json_wanted else _announce
+    if config.workers != 1:
+        from numbatch.serving.workers.supervisor import supervise
 
-    serve_until_stopped(config, on_ready=_announce_as_json if json_wanted else _announce)
+        supervise(config, on_ready=announce)
+    else:
+        # Only now: it takes a second to import, and --help does not need it.
+        from numbatch.serving.app import serve as serve_until_stopped
+
+        serve_until_stopped(config, on_ready=announce)
 
 
 def _announce(info: "ServerInfo") -> None:

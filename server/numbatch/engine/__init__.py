@@ -13,8 +13,9 @@ from numbatch.engine.files import read_model
 from numbatch.engine.footprint import Footprint, footprint
 from numbatch.engine.loaded import LoadedModel, load_model
 from numbatch.engine.specs import ArraySpec, LayerInfo, ModelSummary
-from numbatch.engine.threads import available_cpus, compute_threads, set_compute_threads
+from numbatch.engine.threads import compute_threads, set_compute_threads
 from numbatch.engine.validation import validate_model
+from numbatch.kernels.processors import available_cpus
 
 __all__ = [
     "ArraySpec",

@@ -1,6 +1,6 @@
 """A model in memory, ready to run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -36,7 +36,13 @@ _NO_WORKSPACE = np.zeros(0, np.float32)
 _MOST_SELECTIONS = 256
 
 
-def load_model(source: Source, *, name: str = "", weights_precision: str = "f32") -> "LoadedModel":
+def load_model(
+    source: Source,
+    *,
+    name: str = "",
+    weights_precision: str = "f32",
+    make_arena: Callable[[int], Float32Array] = aligned_zeros,
+) -> "LoadedModel":
     """Load a model: validate it, pack its weights, make sure the kernels are compiled, and run it once.
 
     Parameters
@@ -47,6 +53,8 @@ def load_model(source: Source, *, name: str = "", weights_precision: str = "f32"
         The model's name, if its message has none. One that has another is refused. Default: that of the folder.
     weights_precision : str
         "f32", or "bf16": weights (but not biases) are rounded to bfloat16, which halves their memory.
+    make_arena : callable
+        Returns the memory for so many packed weights: zeros, aligned to 64 bytes.
 
     Returns
     -------
@@ -64,11 +72,28 @@ def load_model(source: Source, *, name: str = "", weights_precision: str = "f32"
     model, reader = open_model(source, name)
     graph = build_graph(model)
     plan = make_plan(graph, bf16=weights_precision == "bf16")
-    arena = aligned_zeros(plan.arena_size)
+    arena = make_arena(plan.arena_size)
     for node, first, kernel, bias in dense_weights(graph, reader):
         rounded = in_precision(kernel, weights_precision, f"{node.field}.dense.kernel", first)
         pack(plan.dense[node.name], rounded, bias, arena, first)
     return LoadedModel(_without_weights(model), graph, plan, arena, weights_precision)
+
+
+def attach_model(skeleton: Model, arena: Float32Array, *, weights_precision: str) -> "LoadedModel":
+    """Make a model of weights that were packed before, by this version of the kernels.
+
+    Parameters
+    ----------
+    skeleton : Model
+        From `LoadedModel.message(include_weights=False)`.
+    arena : ndarray of float32
+        What `load_model` filled; it is only read, and may be memory that can only be read.
+    weights_precision : str
+        With which they were packed.
+    """
+    graph = build_graph(skeleton)
+    plan = make_plan(graph, bf16=weights_precision == "bf16")
+    return LoadedModel(skeleton, graph, plan, arena, weights_precision)
 
 
 class LoadedModel:

@@ -4,16 +4,15 @@ They belong to the process, not to a model: two models that run at once share th
 A helper sits inside compiled code, waits there for work, and needs neither the interpreter nor its lock.
 """
 
-import math
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.placement import CPU_SET_SIZE
+from numbatch.kernels.processors import available_cpus
 from numbatch.kernels.program import DISMISS, SERVE, run_network
 from numbatch.kernels.team import CPUS, TEAM_SIZE, THREADS
 from numbatch.wire.errors import error
@@ -22,34 +21,6 @@ from numbatch.wire.reasons import Reason
 MOST_THREADS = 256
 
 _NOTHING = np.zeros(1, np.float32)
-
-
-def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return how many processors this process may use: its affinity, and no more than its cgroup's quota.
-
-    Parameters
-    ----------
-    cgroup : Path
-        Where the control groups are mounted; for tests.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(cgroup)
-    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
-
-
-def _quota(cgroup: Path) -> float | None:
-    """Return the processors that a container's quota is worth, or None if there is none (cgroup v2, then v1)."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    if not (quota.isdecimal() and period.isdecimal()) or int(period) == 0 or int(quota) == 0:
-        return None
-    return int(quota) / int(period)
 
 
 def _cpu_set() -> npt.NDArray[np.int64]:

@@ -35,11 +35,12 @@ def cache_directory() -> Path:
     if not home:
         base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         home = str(Path(base) / "numbatch")
-    return Path(home) / f"kernels-{_digest()[:16]}"
+    return Path(home) / f"kernels-{kernels_digest()[:16]}"
 
 
 @functools.cache
-def _digest() -> str:
+def kernels_digest() -> str:
+    """Return a digest of all that shapes the code, and with it the layout of packed weights."""
     digest = hashlib.sha256(f"numba {numba.__version__} llvmlite {llvmlite.__version__}".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
@@ -57,7 +58,7 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
         return str(cache_directory())
 
     def get_source_stamp(self) -> str:
-        return _digest()
+        return kernels_digest()
 
     def get_disambiguator(self) -> str:
         return self._name

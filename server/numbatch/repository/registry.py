@@ -206,14 +206,14 @@ class Registry:
         return entry
 
     def load_from_message(
-        self, model: Model, *, name: str = "", version: int = 0, weights_precision: str = "f32"
+        self, model: Model | Path, *, name: str = "", version: int = 0, weights_precision: str = "f32"
     ) -> Entry:
         """Load a version from a message, in the place of the one that has its number.
 
         Parameters
         ----------
-        model : Model
-            The model with inline weights.
+        model : Model or Path
+            The model with inline weights, or the folder that holds such a message; its name is then given.
         name : str
             Its name. May be empty where the message has one; where both are given they are equal.
         version : int
@@ -228,9 +228,10 @@ class Registry:
         """
         check_version(version)
         checked_precision(weights_precision)
-        if name and model.name and name != model.name:
-            raise error(Reason.INVALID_FIELD, field="model.name", got=repr(model.name[:128]), expected=repr(name[:128]))
-        name = name or model.name
+        own_name = model.name if isinstance(model, Model) else ""
+        if name and own_name and name != own_name:
+            raise error(Reason.INVALID_FIELD, field="model.name", got=repr(own_name[:128]), expected=repr(name[:128]))
+        name = name or own_name
         if not is_model_name(name):
             rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
             raise error(Reason.INVALID_FIELD, field="model_name", got=repr(name[:128]), expected=rule)

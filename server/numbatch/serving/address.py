@@ -73,7 +73,7 @@ def is_local(text: str) -> bool:
 
 
 def check_free(text: str) -> None:
-    """Try to bind every address that "host:port" stands for, and let go of it again.
+    """Try to listen on every address that "host:port" stands for, and let go of it again.
 
     gRPC is content with one of several addresses ("localhost" may be two) and does not say why it got none.
 
@@ -82,6 +82,18 @@ def check_free(text: str) -> None:
     OSError
         If one of them is in use, not permitted, or the host is unknown; the message says what to do.
     """
+    for probe in listen_alone(text):
+        probe.close()
+
+
+def listen_alone(text: str) -> list[socket.socket]:
+    """Listen on every address that "host:port" stands for, of one port if it is 0, as the only process that does.
+
+    Raises
+    ------
+    OSError
+        As `check_free`.
+    """
     host, port = parse_address(text)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -89,25 +101,41 @@ def check_free(text: str) -> None:
         raise OSError(
             f"cannot listen on {text}: host {host!r} is unknown; name an address of this machine"
         ) from unknown
-    failures = [failed for family, *_, address in found if (failed := _try(family, address)) is not None]
+    listening: list[socket.socket] = []
+    failures: list[OSError] = []
+    for family, *_, address in found:
+        try:
+            listening.append(_listen(family, (address[0], port, *address[2:])))
+            port = listening[0].getsockname()[1]
+        except OSError as unusable:
+            failures.append(unusable)
     for failed in failures:
         if failed.errno not in _NOT_HERE or len(failures) == len(found):
+            for each in listening:
+                each.close()
             raise _explained(text, failed) from failed
+    return listening
 
 
-def _try(family: int, address: tuple[Any, ...]) -> OSError | None:
+def new_socket(family: int) -> socket.socket:
+    """Return a socket that may be bound as gRPC's may: to a port whose last connections are still fading."""
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def _listen(family: int, address: tuple[Any, ...]) -> socket.socket:
+    made = new_socket(family)
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As gRPC does: a port whose last connections are still fading is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind(address)
-            # Linux lets two sockets with SO_REUSEADDR bind one port as long as neither listens.
-            probe.listen(1)
-    except OSError as failed:
-        return failed
-    return None
+        made.bind(address)
+        # Linux lets two sockets with SO_REUSEADDR bind one port as long as neither listens.
+        made.listen(1)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _explained(text: str, failed: OSError) -> OSError:

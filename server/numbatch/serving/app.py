@@ -8,16 +8,17 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from numbatch.engine import compute_threads, set_compute_threads
 from numbatch.engine.resident import release_compiler, trim_heap
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.info import ServerInfo
 from numbatch.serving.logs import configure_logs
-from numbatch.serving.server import Server, ServerInfo
+from numbatch.serving.server import Server
 from numbatch.v1.repository_pb2 import MODEL_STATE_FAILED
 
-__all__ = ["Server", "ServerInfo", "new_event_loop", "serve"]
+__all__ = ["Server", "ServerInfo", "new_event_loop", "run_until_stopped", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,14 +63,44 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -> None:
     server = Server(config)
-    with _signals(lambda: server.drain_delay_s + config.shutdown_grace_s) as asked_to_stop:
+
+    async def start() -> None:
+        await server.listen()
+        await server.load_models()
+
+    await run_until_stopped(server, config, start, on_ready)
+
+
+async def run_until_stopped(
+    server: Server,
+    config: ServerConfig,
+    start: Callable[[], Awaitable[None]],
+    on_ready: Callable[[ServerInfo], None],
+    *,
+    is_worker: bool = False,
+) -> None:
+    """Start a server, run it until it is asked to stop, and let it finish what is in progress.
+
+    Parameters
+    ----------
+    server : Server
+        Not started.
+    config : ServerConfig
+        What it was told.
+    start : callable
+        Starts it.
+    on_ready : callable
+        Called once it is ready.
+    is_worker : bool
+        Whether it has a supervisor, which alone is asked to stop twice, or by Ctrl-C.
+    """
+    with _signals(lambda: server.drain_delay_s + config.shutdown_grace_s, is_worker) as asked_to_stop:
         try:
-            await server.listen()
-            loading = asyncio.create_task(server.load_models())
+            starting = asyncio.ensure_future(start())
             stopping = asyncio.create_task(asked_to_stop.wait())
-            await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not asked_to_stop.is_set():
-                await loading
+                await starting
                 info = server.info
                 _set_aside_what_stays()
                 failed = sum(status.state == MODEL_STATE_FAILED for status in info.models)
@@ -96,29 +127,34 @@ async def _serve(config: ServerConfig, on_ready: Callable[[ServerInfo], None]) -
 
 
 @contextlib.contextmanager
-def _signals(ending_s: Callable[[], float]) -> Iterator[asyncio.Event]:
-    """Give the event that the first SIGTERM or SIGINT sets; a second one, or too long a time, ends the process."""
+def _signals(ending_s: Callable[[], float], is_worker: bool) -> Iterator[asyncio.Event]:
+    """Give the event that the first SIGTERM or SIGINT sets; a second one, or too long a time, ends the process.
+
+    A worker may be told by its supervisor and, with all processes of the service, by systemd or a terminal.
+    """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     last_resort: threading.Timer | None = None
 
     def on_signal(number: signal.Signals) -> None:
         nonlocal last_resort
-        if asked.is_set():
+        if not asked.is_set():
+            asked.set()
+            last_resort = threading.Timer(ending_s() + _LAST_RESORT_S, _end_process)
+            last_resort.daemon = True
+            last_resort.start()
+        elif not is_worker:
             os._exit(128 + number)
-        asked.set()
-        last_resort = threading.Timer(ending_s() + _LAST_RESORT_S, _end_process)
-        last_resort.daemon = True
-        last_resort.start()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = (signal.SIGTERM,) if is_worker else (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield asked
     finally:
         if last_resort is not None:
             last_resort.cancel()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

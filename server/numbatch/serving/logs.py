@@ -52,3 +52,18 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+def number_log_lines(worker: int) -> None:
+    """Let every line say which worker wrote it, as the first of its fields."""
+    make_record = logging.getLogRecordFactory()
+
+    def numbered(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        if isinstance(record.args, Mapping):
+            record.msg, record.args = f"worker=%(worker)d {record.msg}", {"worker": worker, **record.args}
+        else:
+            record.msg = f"worker={worker} {record.msg}"
+        return record
+
+    logging.setLogRecordFactory(numbered)

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -17,10 +16,12 @@ from numbatch.repository.registry import Loader
 from numbatch.serving.address import is_local
 from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.control import Control, LocalControl
 from numbatch.serving.core import Compute, Core
 from numbatch.serving.http.health import health_routes
 from numbatch.serving.http.listener import HttpListener
 from numbatch.serving.http.metrics import metrics_routes
+from numbatch.serving.info import ServerInfo
 from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.models import Models
 from numbatch.serving.observability.levels import Sources
@@ -38,28 +39,8 @@ from numbatch.serving.rpc.transport import Transport
 from numbatch.serving.rpc.window import StreamLimits
 from numbatch.serving.security.access import access_for
 from numbatch.serving.security.certificates import certificate_files
-from numbatch.v1.repository_pb2 import ModelStatus
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ServerInfo:
-    """Describes a server that is ready.
-
-    Attributes
-    ----------
-    address : str
-        "host:port", with the port that it is.
-    models : tuple of ModelStatus
-        All versions, those that failed to load too.
-    http_address : str
-        The same for HTTP; "" where it does not listen for that.
-    """
-
-    address: str
-    models: tuple[ModelStatus, ...]
-    http_address: str = ""
 
 
 class Server:
@@ -80,6 +61,10 @@ class Server:
         Is told of requests, batches and loads as well.
     load : Loader
         Makes the models.
+    control : callable, optional
+        Makes of the control of this server's models that which requests are given. Default: the same.
+    share_port : bool
+        Whether other processes listen on the same port, which is reserved for them and this one.
 
     Attributes
     ----------
@@ -94,13 +79,17 @@ class Server:
         compute: Callable[[Tell], Compute] | None = None,
         observer: Observer | None = None,
         load: Loader = load_model,
+        control: Callable[[LocalControl], Control] = lambda local: local,
+        share_port: bool = False,
     ) -> None:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._loader = ThreadPoolExecutor(1, "numbatch-load")
+        self._share_port = share_port
         self._lifecycle = Lifecycle()
         self._models = Models(config, load, self._loader, on_change=self._models_changed, on_load=self._model_loaded)
         self.registry = self._models.registry
+        self._control = control(LocalControl(self.registry, self._loader))
         self._access = access_for(config)
         self._calls = Calls(self._lifecycle, self._access, traced=bool(config.trace_endpoint))
         self._observability = self._make_observability(observer)
@@ -130,15 +119,23 @@ class Server:
 
     async def listen(self) -> str:
         """Accept calls, and return the address. The server is live, but not ready: its models are yet to be loaded."""
+        self.discover()
+        return await self.open()
+
+    def discover(self) -> None:
+        """List what is in the repository, as being loaded."""
         self._models.discover()
+
+    async def open(self) -> str:
+        """Accept calls, and return the address."""
         self.address = await self._transport.start(self._config.listen)
         if self._config.http_listen:
-            self.http_address = await self._http.start(self._config.http_listen)
+            self.http_address = await self._http.start(self._config.http_listen, shares_port=self._share_port)
         self._observability.start()
         return self.address
 
     async def load_models(self) -> None:
-        """Make the kernels ready, load what is in the repository, then be ready."""
+        """Make the kernels ready, load what was discovered, then be ready."""
         await self._loop.run_in_executor(self._loader, warm_up)
         await self._models.load()
         self._lifecycle.enter(Phase.READY)
@@ -223,14 +220,20 @@ class Server:
             stream_limits=limits,
             observer=self._observability,
         )
-        repository_service = RepositoryService(self.registry, self._loader, max_message_bytes=config.max_message_bytes)
+        repository_service = RepositoryService(self.registry, self._control, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self.registry, self._lifecycle)
         described = [inference.SERVICE, repository.SERVICE, health.SERVICE]
         reflection_service = ReflectionService(described, self._lifecycle, limits._replace(window=1))
         services = (inference_service, repository_service, health_service, reflection_service)
         handlers = [service.handlers(calls) for service in services]
         credentials = None if files is None else server_credentials(files)
-        return Transport(handlers, calls, options=server_options(config), credentials=credentials)
+        return Transport(
+            handlers,
+            calls,
+            options=server_options(config, share_port=self._share_port),
+            credentials=credentials,
+            share_port=self._share_port,
+        )
 
     def _models_changed(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended; nobody watches any more

@@ -11,6 +11,7 @@ from numbatch.serving.config.network import NetworkOptions
 from numbatch.serving.config.observability import ObservabilityOptions
 from numbatch.serving.config.repository import RepositoryOptions
 from numbatch.serving.config.security import SecurityOptions
+from numbatch.serving.config.workers import WorkerOptions
 
 __all__ = ["ServerConfig"]
 
@@ -20,6 +21,7 @@ __all__ = ["ServerConfig"]
 class ServerConfig(
     ObservabilityOptions,
     LifecycleOptions,
+    WorkerOptions,
     ComputeOptions,
     BatchingOptions,
     RepositoryOptions,

@@ -15,7 +15,7 @@ class ComputeOptions(Options):
     compute_threads: int | None = option(
         None,
         "How many threads work on a large batch. Without it: as many as there are processors for the process, by its "
-        "affinity and its cgroup's quota. It changes no bit.",
+        "affinity and its cgroup's quota; of several workers, each has its part. It changes no bit.",
         least=1,
         most=_MAX_COMPUTE_THREADS,
     )

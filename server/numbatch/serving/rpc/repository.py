@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from numbatch.repository.registry import Registry
+from numbatch.serving.control import Control
 from numbatch.serving.metadata import model_metadata
 from numbatch.serving.paging import page
 from numbatch.serving.rpc.calls import Calls
@@ -26,7 +26,6 @@ from numbatch.v1.repository_pb2 import (
     UnloadModelResponse,
 )
 from numbatch.wire.errors import error
-from numbatch.wire.precision import precision_name
 from numbatch.wire.reasons import Reason
 
 SERVICE = repository_pb2.DESCRIPTOR.services_by_name["ModelRepositoryService"].full_name
@@ -43,15 +42,15 @@ class RepositoryService:
     ----------
     registry : Registry
         The models.
-    loader : Executor
-        Where models are loaded, so that the event loop goes on meanwhile.
+    control : Control
+        Changes them.
     max_message_bytes : int
         The largest answer.
     """
 
-    def __init__(self, registry: Registry, loader: Executor, *, max_message_bytes: int) -> None:
+    def __init__(self, registry: Registry, control: Control, *, max_message_bytes: int) -> None:
         self._registry = registry
-        self._loader = loader
+        self._control = control
         self._max_message_bytes = max_message_bytes
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
@@ -81,12 +80,13 @@ class RepositoryService:
 
     async def load_model(self, data: bytes, _: float | None) -> bytes:
         """Load a model from disk or from the request."""
-        return await asyncio.get_running_loop().run_in_executor(self._loader, self._load_model, data)
+        request = await asyncio.to_thread(_parse, LoadModelRequest, data)  # it may bring a large model
+        entry = await self._control.load(request)
+        return LoadModelResponse(status=self._registry.snapshot.status(entry)).SerializeToString()
 
     async def unload_model(self, data: bytes, _: float | None) -> bytes:
         """Unload a version or a model."""
-        request = _parse(UnloadModelRequest, data)
-        entries = self._registry.unload(request.model_name, request.model_version)
+        entries = await self._control.unload(_parse(UnloadModelRequest, data))
         snapshot = self._registry.snapshot
         return UnloadModelResponse(statuses=[snapshot.status(entry) for entry in entries]).SerializeToString()
 
@@ -103,20 +103,6 @@ class RepositoryService:
             response.model.CopyFrom(model.message())
         check_response_size(response.ByteSize(), self._max_message_bytes, hint)
         return response.SerializeToString()
-
-    def _load_model(self, data: bytes) -> bytes:
-        request = _parse(LoadModelRequest, data)
-        precision = precision_name(request.weights_precision)
-        if request.HasField("model"):
-            entry = self._registry.load_from_message(
-                request.model,
-                name=request.model_name,
-                version=request.model_version,
-                weights_precision=precision or "f32",
-            )
-        else:
-            entry = self._registry.load_from_disk(request.model_name, request.model_version, precision)
-        return LoadModelResponse(status=self._registry.snapshot.status(entry)).SerializeToString()
 
 
 def _scope_of_get_model(data: bytes) -> Scope:

@@ -8,13 +8,13 @@ from numbatch.serving.config import ServerConfig
 _FILES_OF_ITS_OWN = 32
 
 
-def server_options(config: ServerConfig) -> list[tuple[str, int]]:
-    """Return the options of the gRPC server."""
+def server_options(config: ServerConfig, *, share_port: bool = False) -> list[tuple[str, int]]:
+    """Return the options of the gRPC server; with `share_port`, of one of several on the same port."""
     options = [
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         # By default two servers share a port without a word.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(share_port)),
         # The second is where calls are refused for certain; between the two gRPC refuses some at random.
         ("grpc.max_metadata_size", config.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", config.max_metadata_bytes),

@@ -33,6 +33,8 @@ class Transport:
         What gRPC is told.
     credentials : grpc.ServerCredentials or None
         For TLS; None: in the clear.
+    share_port : bool
+        Whether the port is reserved already, for this process and others that listen on it; the options say so, too.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Transport:
         *,
         options: Sequence[tuple[str, int]],
         credentials: grpc.ServerCredentials | None = None,
+        share_port: bool = False,
     ) -> None:
         self._calls = calls
         self._credentials = credentials
+        self._share_port = share_port
         self._stopping = asyncio.Lock()
         self._server = grpc.aio.server(options=options)
         self._server.add_generic_rpc_handlers(tuple(handlers))
@@ -69,7 +73,8 @@ class Transport:
                 self._bind(f"unix:{path}")  # gRPC removes the file when the server ends
             await self._server.start()
             return f"unix:{path}"
-        check_free(listen)
+        if not self._share_port:
+            check_free(listen)
         port = self._bind(listen)
         await self._server.start()
         host, _ = parse_address(listen)

@@ -1,0 +1,86 @@
+"""Folders that processes share: made by the first that needs one, removed by the last that did.
+
+Beside each folder lies a file with a lock, which the system takes from a process that dies. Who uses the folder has the
+lock together with others; who makes or removes it has it alone.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+
+class Lease:
+    """The right to use a folder; made by `take`."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.folder = folder
+        self._lock = lock
+
+    @classmethod
+    def take(cls, folder: Path, make: Callable[[Path], None]) -> Self:
+        """Use a folder; where it is not there, make it, while others that need it wait.
+
+        Parameters
+        ----------
+        folder : Path
+            Its name says all of what is in it.
+        make : callable
+            Fills the empty folder that it is given. If it raises, there is no folder, and the next one tries.
+        """
+        path = folder.with_suffix(".lock")
+        while True:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                if _is_at(path, lock) and folder.is_dir():
+                    return cls(folder, lock)
+                # Whoever waits with us finds it made, or removed once more.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if _is_at(path, lock) and not folder.is_dir():
+                    try:
+                        _make(folder, make)
+                    except BaseException:
+                        path.unlink()
+                        raise
+            except BaseException:
+                os.close(lock)
+                raise
+            os.close(lock)
+
+    def release(self) -> None:
+        """Use the folder no more; the last to do so removes it."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.with_suffix(".lock").unlink(missing_ok=True)
+        finally:
+            os.close(self._lock)
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    part = folder.with_suffix(".part")
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(part)  # of one that died over it
+    part.mkdir(mode=0o700)
+    try:
+        make(part)
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _is_at(path: Path, lock: int) -> bool:
+    """Tell whether a lock is that of the file that has the name now: the last user removes it."""
+    try:
+        there, held = path.stat(), os.fstat(lock)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
