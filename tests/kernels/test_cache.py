@@ -63,6 +63,26 @@ def test_a_damaged_cache_costs_a_warning_and_a_compilation(directory: Any, caplo
     assert "kernels compiled" in caplog.text
 
 
+def prepared(compile_elsewhere: Any) -> Any:
+    kernel = compiled_once(increment, SIGNATURE, "kernels")
+    kernel.prepare(compile_elsewhere)
+    return kernel
+
+
+def test_what_another_process_compiled_is_taken_from_the_cache(directory: Any) -> None:
+    assert prepared(run_it).from_cache
+    assert prepared(lambda: pytest.fail("there is nothing to compile")).from_cache
+
+
+def test_if_the_other_process_does_not_compile_this_one_does(directory: Any) -> None:
+    assert not prepared(lambda: None).from_cache
+
+
+def test_no_other_process_compiles_for_a_folder_that_cannot_be_written(directory: Any) -> None:
+    directory.write_text("a file, where a folder should be")
+    assert not prepared(lambda: pytest.fail("it would be for nothing")).from_cache
+
+
 def test_numba_that_may_not_compile_is_named_as_the_reason(directory: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     with pytest.raises(RuntimeError, match="NUMBA_DISABLE_JIT is set.*unset it"):

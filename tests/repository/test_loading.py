@@ -1,5 +1,6 @@
 """Loading one version: again after what may pass, not after what may not, and never more than there is room for."""
 
+import errno
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -194,3 +195,14 @@ def test_a_load_that_fails_holds_nothing(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelError):
         VersionLoader(memory=account).load("empty", write_model(tmp_path, Model(name="empty")), "f32")
     assert (account.held_bytes, account.room_bytes) == (0, 2**40)
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_a_system_without_memory_is_a_reason_and_no_bug(tmp_path: Path, problem: Exception) -> None:
+    def load(source: Path | Model, *, name: str = "", weights_precision: str = "f32") -> LoadedModel:
+        raise problem
+
+    waits, account = Waits(), MemoryAccount(2**40)
+    with pytest.raises(OverloadedError, match="the system has no such memory: got a model that takes") as refused:
+        VersionLoader(load, account, Retries(3, 0.5, waits)).load("tiny", write_model(tmp_path, tiny_model()), "f32")
+    assert (refused.value.reason, waits.waited, account.held_bytes) == (Reason.MEMORY_LIMIT, [], 0)

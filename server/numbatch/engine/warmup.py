@@ -1,5 +1,8 @@
 """Compiling the kernels before they are needed, as an image's build does."""
 
+import contextlib
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +14,10 @@ from numbatch.kernels.program import run_network
 from numbatch.kernels.target import TARGET
 
 PARTS = (compiled_kernels, run_network)
+
+
+# Whatever comes of it: where it leaves nothing in the cache, the kernels are compiled here.
+_PROGRAM = "from numbatch.engine.warmup import PARTS\nfor part in PARTS: part.prepare()"
 
 
 class WarmUp(NamedTuple):
@@ -37,13 +44,25 @@ class WarmUp(NamedTuple):
     seconds: float
 
 
-def warm_up() -> WarmUp:
-    """Make the kernels ready, and the threads that run them: take code from the cache, or compile it and keep it."""
+def warm_up(*, apart: bool = False) -> WarmUp:
+    """Make the kernels ready, and the threads that run them: take code from the cache, or compile it and keep it.
+
+    Parameters
+    ----------
+    apart : bool
+        Compile in a process of its own, for a process that lives long: the compiler's 100 MB end with it.
+    """
     started = time.perf_counter()
     for part in PARTS:
-        part.prepare()
+        part.prepare(_compile_apart if apart else None)
     compute_team()
     seconds = time.perf_counter() - started
     from_cache = all(part.from_cache for part in PARTS)
     problem = next((part.cache_problem for part in PARTS if part.cache_problem), "")
     return WarmUp(TARGET.name, cache_directory(), from_cache, problem, seconds)
+
+
+def _compile_apart() -> None:
+    with contextlib.suppress(OSError):  # as from an interpreter inside another program
+        program = [sys.executable or "python3", "-c", _PROGRAM]
+        subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)

@@ -78,9 +78,20 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Implementation
     what = "code"
     problem = ""  # why the machine code could not be kept
+    compile_elsewhere: Callable[[], object] | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature, or None."""
+        kept = self._kept(sig, target_context)
+        if kept is None:
+            # Before the compiler begins: whoever waits for it is to know why.
+            _log.info("compiling the %s for %s, once; kept in %s", self.what, TARGET.name, self.cache_path)
+            if self.compile_elsewhere is not None and self._can_be_written():
+                self.compile_elsewhere()
+                kept = self._kept(sig, target_context)
+        return kept
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
         kept = None
         try:
             # As the class above does, but without what only a compiler needs: 200 modules and all their types,
@@ -92,10 +103,14 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
             _log.warning("the kernel cache in %s cannot be read, compiling: %r", self.cache_path, unreadable)
             with contextlib.suppress(OSError):
                 self.flush()
-        if kept is None:
-            # Before the compiler begins: whoever waits for it is to know why.
-            _log.info("compiling the %s for %s, once; kept in %s", self.what, TARGET.name, self.cache_path)
         return kept
+
+    def _can_be_written(self) -> bool:
+        try:
+            self._impl.locator.ensure_cache_path()
+        except OSError:
+            return False
+        return True
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code for a signature, if that can be done."""
@@ -144,11 +159,15 @@ class CompiledOnce:
         self._lock = threading.Lock()
         self._ready: Callable[..., None] | None = None
 
-    def prepare(self) -> Callable[..., None]:
+    def prepare(self, compile_elsewhere: Callable[[], object] | None = None) -> Callable[..., None]:
         """Compile now, or take the machine code from the cache, and return the compiled function.
 
-        It is called without the search for a version that fits the arguments: their types are for the caller
-        to get right.
+        A compiler leaves 100 MB behind in its process. `compile_elsewhere`, if it is given, is called where there is
+        something to compile, to have another process do it and keep the machine code in the cache; if that does not
+        come off, this process compiles.
+
+        What is returned is called without the search for a version that fits the arguments: their types are for the
+        caller to get right.
 
         Raises
         ------
@@ -162,6 +181,7 @@ class CompiledOnce:
                         f"NUMBA_DISABLE_JIT is set: the {self._cache.what} cannot run as Python; unset it"
                     )
                 started = time.perf_counter()
+                self._cache.compile_elsewhere = compile_elsewhere
                 self._dispatcher.compile(self._signature)
                 self._ready = self._dispatcher.overloads[self._signature.args].entry_point
                 seconds = time.perf_counter() - started

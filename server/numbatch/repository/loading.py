@@ -1,5 +1,6 @@
 """Loading one version: the memory for it set aside, what may pass tried again, run before anyone asks."""
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -87,16 +88,21 @@ class VersionLoader:
         for left in range(self._retries.most, -1, -1):
             try:
                 return self._try(name, source, weights_precision, warm_up)
-            except (NumbatchError, FilesChangedError) as problem:
-                refused = problem if isinstance(problem, NumbatchError) else _changed(source)
-                if not left or not _may_pass(problem):
-                    raise refused from problem
-                _log.warning(
-                    "loading model=%(model)s failed and is tried again in %(delay_s)g s: %(problem)s",
-                    {"model": name, "delay_s": self._retries.delay_s, "problem": str(refused)},
-                )
-                if self._retries.wait(self._retries.delay_s):
-                    raise refused from problem
+            except FilesChangedError as changed:
+                refused = _changed(source)
+                refused.__cause__ = changed
+            except NumbatchError as problem:
+                if not isinstance(problem.__cause__, OSError):
+                    raise  # a model that is wrong stays so
+                refused = problem
+            if not left:
+                raise refused
+            _log.warning(
+                "loading model=%(model)s failed and is tried again in %(delay_s)g s: %(problem)s",
+                {"model": name, "delay_s": self._retries.delay_s, "problem": str(refused)},
+            )
+            if self._retries.wait(self._retries.delay_s):
+                raise refused
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _try(self, name: str, source: Path | Model, precision: str, warm_up: tuple[int, ...]) -> LoadedVersion:
@@ -116,7 +122,14 @@ class VersionLoader:
     def _within_memory(self, name: str, source: Path | Model, precision: str) -> tuple[LoadedModel, int]:
         needed = footprint(source, name=name, weights_precision=precision, room_bytes=self._memory.room_bytes)
         with self._memory.reserved(needed):
-            model = self._load(source, name=name, weights_precision=precision)
+            try:
+                model = self._load(source, name=name, weights_precision=precision)
+            except (MemoryError, OSError) as problem:
+                if isinstance(problem, OSError) and problem.errno != errno.ENOMEM:
+                    raise
+                hint = "lower max_model_memory_bytes: models may take more than there is"
+                got = f"a model that takes {needed.peak_bytes} bytes while it is loaded"
+                raise error(Reason.MEMORY_LIMIT, "the system has no such memory", got=got, hint=hint) from None
             self._memory.hold(model, needed.held_bytes)
         return model, needed.held_bytes
 
@@ -128,11 +141,6 @@ def run_zeros(model: LoadedModel, rows: int) -> None:
 
 def _signature(source: Path | Model) -> Signature | None:
     return signature(source, source.parent / SETTINGS_FILE) if isinstance(source, Path) else None
-
-
-def _may_pass(problem: BaseException) -> bool:
-    """Whether a disk is to blame rather than a model: then it may be different a moment later."""
-    return isinstance(problem, FilesChangedError) or isinstance(problem.__cause__, OSError)
 
 
 def _changed(source: object) -> NumbatchError:

@@ -136,7 +136,7 @@ class Server:
 
     async def load_models(self) -> None:
         """Make the kernels ready, load what was discovered, then be ready."""
-        await self._loop.run_in_executor(self._loader, warm_up)
+        await self._loop.run_in_executor(self._loader, partial(warm_up, apart=True))
         await self._models.load()
         self._lifecycle.enter(Phase.READY)
 
