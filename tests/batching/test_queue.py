@@ -256,3 +256,34 @@ def test_the_cost_of_the_next_batch_is_known_once_one_has_run() -> None:
     waiting.finish(begun(waiting, 0.0), 0.004)
     offered(waiting, Request(tiny, None, 2))
     assert waiting.next_cost(1.0) == pytest.approx(0.002)
+
+
+def test_a_request_that_is_known_to_be_quick_passes_an_empty_queue_uncounted() -> None:
+    waiting, quick = queue(), taught(1, 0.001)
+    request = Request(quick, None, 2)
+    batch = waiting.pass_by(request, 5.0, 0.003)
+    assert batch is not None
+    assert batch.parts == [(request, 0, 2)]
+    assert waiting.statistics == ({}, 0)
+    waiting.passed(batch, 5.5)
+    assert (request.began, request.compute_s, request.problem) == (5.0, 0.5, None)
+    assert quick.cost.batches == 11
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "quick_s"),
+    [
+        (group(), 1, 1.0),  # nothing is known of it
+        (taught(1, 0.001), 2, 0.002),  # it takes as long
+        (taught(1, 0.001, max_batch_size=1), 2, 1.0),  # it runs in pieces
+        (taught(1, 0.001, max_queue_delay_s=0.1), 1, 1.0),  # it is to wait for others
+    ],
+)
+def test_other_requests_take_their_place(known: Group, rows: int, quick_s: float) -> None:
+    assert queue().pass_by(Request(known, None, rows), 0.0, quick_s) is None
+
+
+def test_nothing_passes_what_waits() -> None:
+    waiting, quick = queue(), taught(1, 0.001)
+    offered(waiting, Request(group("other"), None, 1))
+    assert waiting.pass_by(Request(quick, None, 1), 0.0, 1.0) is None

@@ -10,7 +10,7 @@ import pytest
 
 from numbatch.batching import Batcher, Queue, Refusal
 from numbatch.repository.registry import Registry
-from numbatch.serving.core import Core, InferenceCall, InferenceResult
+from numbatch.serving.core import Core, InferenceCall
 from numbatch.wire.codec import NamedArray
 from numbatch.wire.errors import (
     DeadlineExceededError,
@@ -19,6 +19,7 @@ from numbatch.wire.errors import (
     NotFoundError,
     NumbatchError,
     OverloadedError,
+    RequestCancelledError,
 )
 from numbatch.wire.reasons import Reason
 from support.manual_compute import ManualCompute
@@ -61,11 +62,10 @@ def call(*, inputs: list[NamedArray] | None = None, version: int = 0, deadline: 
 def test_the_version_asked_for_answers(version: int, ran: int, expected: list[float]) -> None:
     async def story(bench: Bench) -> None:
         pending = bench.core.infer(call(version=version))
-        assert not pending.result.done()
+        assert not pending.over
         bench.compute.next_job().run()
-        result = await pending.result
-        ((layer, output),) = result.outputs
-        assert (result.version, layer, output.tolist()) == (ran, "positive", expected)
+        ((layer, output),) = await pending.outputs()
+        assert (pending.version, layer, output.tolist()) == (ran, "positive", expected)
 
     with_core(story)
 
@@ -74,7 +74,8 @@ def test_a_request_that_nobody_waits_for_is_withdrawn() -> None:
     async def story(bench: Bench) -> None:
         pending = bench.core.infer(call())
         bench.core.withdraw(pending)
-        assert pending.result.cancelled()
+        with pytest.raises(RequestCancelledError):
+            await pending.outputs()
         assert not bench.compute.next_job().run()
 
     with_core(story)
@@ -85,7 +86,7 @@ def test_a_deadline_that_passes_in_the_queue_is_told() -> None:
         pending = bench.core.infer(call(deadline=101.0))
         bench.compute.next_job().expire()
         with pytest.raises(DeadlineExceededError, match="waited to be computed"):
-            await pending.result
+            await pending.outputs()
 
     with_core(story)
 
@@ -104,7 +105,7 @@ def test_a_batch_that_raises_is_internal() -> None:
         pending = bench.core.infer(call())
         bench.compute.next_job().fail(ZeroDivisionError("secret"))
         with pytest.raises(InternalError, match="^the batch that the request was in failed; the server's log says"):
-            await pending.result
+            await pending.outputs()
 
     with_core(story)
 
@@ -144,7 +145,7 @@ def test_an_answer_over_the_limit_is_refused_before_it_is_computed() -> None:
         with pytest.raises(MessageTooLargeError, match=r"outputs of 11 rows: got 88 bytes, expected at most 80 bytes"):
             bench.core.infer(call(inputs=[("", np.ones((11, 2), np.float32))]))
         bench.compute.next_job().run()
-        assert len((await fits.result).outputs[0][1]) == 10
+        assert len((await fits.outputs())[0][1]) == 10
 
     with_core(story)
 
@@ -174,7 +175,7 @@ def test_a_model_that_was_replaced_is_freed() -> None:
     async def story(bench: Bench) -> None:
         pending = bench.core.infer(call())
         bench.compute.next_job().run()
-        await pending.result
+        await pending.outputs()
         before = weakref.ref(bench.registry.snapshot.ready("tiny")[1])
         del pending
         bench.registry.load_from_message(tiny_model(factor=5), version=2)
@@ -183,8 +184,34 @@ def test_a_model_that_was_replaced_is_freed() -> None:
     with_core(story)
 
 
-def test_the_manual_executor_does_what_a_batcher_does() -> None:
-    async def answers(batched: bool) -> list[InferenceResult]:
+def test_a_request_that_is_waited_for_is_answered_when_its_batch_has_run() -> None:
+    async def story(bench: Bench) -> None:
+        waiting = asyncio.create_task(bench.core.infer(call()).outputs())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        bench.compute.next_job().run()
+        ((_, output),) = await waiting
+        assert output.tolist() == [6, 0]
+
+    with_core(story)
+
+
+def test_what_is_quick_runs_at_once() -> None:
+    async def story(bench: Bench) -> None:
+        batcher = bench.core.compute = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
+        first = bench.core.infer(call(), is_alone=True)
+        assert not first.over  # nothing is known yet of how long it takes
+        await first.outputs()
+        await asyncio.to_thread(batcher.close)
+        again = bench.core.infer(call(), is_alone=True)
+        assert again.over
+        assert (await again.outputs())[0][1].tolist() == [6, 0]
+
+    with_core(story)
+
+
+def test_the_manual_compute_does_what_a_batcher_does() -> None:
+    async def answers(batched: bool) -> list[tuple[int, str, list[float]]]:
         bench = Bench()
         batcher = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
         if batched:
@@ -193,13 +220,8 @@ def test_the_manual_executor_does_what_a_batcher_does() -> None:
         if not batched:
             bench.compute.next_job().run()
             bench.compute.next_job().run()
-        results = [await pending.result for pending in pendings]
+        results = [(pending.version, *(await pending.outputs())[0]) for pending in pendings]
         await asyncio.to_thread(batcher.close)
-        return results
+        return [(version, layer, output.tolist()) for version, layer, output in results]
 
-    manual, batched = asyncio.run(answers(False)), asyncio.run(answers(True))
-    for one, other in zip(manual, batched, strict=True):
-        assert one.version == other.version
-        assert [(name, output.tolist()) for name, output in one.outputs] == [
-            (name, output.tolist()) for name, output in other.outputs
-        ]
+    assert asyncio.run(answers(False)) == asyncio.run(answers(True))

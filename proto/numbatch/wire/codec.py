@@ -9,9 +9,9 @@ A message that this walk does not understand is given to protobuf as it is, so b
 a small one: its copies take less time than the walk in Python.
 """
 
-from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -19,7 +19,7 @@ from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferRe
 from numbatch.v1.tensor_pb2 import Tensor
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array, array_bytes, tensor_header
+from numbatch.wire.tensors import Array, array_bytes, data_type_of, tensor_header
 
 MessageT = TypeVar("MessageT", bound=Message)
 NamedArray = tuple[str, Array]
@@ -49,14 +49,14 @@ class TensorCodec(Generic[MessageT]):
     path : tuple of int
         The field numbers that lead from the message to its tensors' data.
     tensors : callable
-        Returns the tensors of a message.
+        Returns the tensors of a message, a repeated field of Tensor.
     small_bytes : int
         Messages of fewer bytes are left to protobuf.
     """
 
     message_type: type[MessageT]
     path: tuple[int, ...]
-    tensors: Callable[[MessageT], MutableSequence[Tensor]]
+    tensors: Callable[[MessageT], Any]
     small_bytes: int = _SMALL_BYTES
 
     def encode(self, message: MessageT, arrays: Iterable[NamedArray] = ()) -> bytes:
@@ -103,11 +103,11 @@ class TensorCodec(Generic[MessageT]):
         return message, [memoryview(tensor.data) for tensor in self.tensors(message)]
 
     def _encode_small(self, message: MessageT, arrays: Sequence[NamedArray]) -> bytes:
-        tensors = self.tensors(message) if arrays else []
+        tensors: Any = self.tensors(message) if arrays else []
         for name, array in arrays:
-            tensor = tensor_header(name, array)
-            tensor.data = array_bytes(array).tobytes()
-            tensors.append(tensor)
+            tensors.add(
+                name=name, data_type=data_type_of(name, array), shape=array.shape, data=array_bytes(array).tobytes()
+            )
         encoded = message.SerializeToString()
         del tensors[:]  # the message is the caller's
         return encoded

@@ -49,11 +49,22 @@ def tensor_header(name: str, array: Array) -> Tensor:
     InvalidArgumentError
         DATA_TYPE_MISMATCH, if the contract has no type for the elements.
     """
+    return Tensor(name=name, data_type=data_type_of(name, array), shape=array.shape)
+
+
+def data_type_of(name: str, array: Array) -> "DataType":
+    """Return the data type of an array's elements.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, if the contract has none for them.
+    """
     data_type = _DATA_TYPES.get(array.dtype) or _DATA_TYPES.get(array.dtype.newbyteorder("<"))
     if data_type is None:
         expected = ", ".join(str(dtype) for dtype in _DATA_TYPES)
         raise error(Reason.DATA_TYPE_MISMATCH, "no tensor type for it", field=name, got=array.dtype, expected=expected)
-    return Tensor(name=name, data_type=data_type, shape=array.shape)
+    return data_type
 
 
 def array_bytes(array: Array) -> memoryview:
@@ -83,31 +94,32 @@ def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
     if dtype is None:
         got = data_type_name(tensor.data_type)
         raise error(Reason.DATA_TYPE_MISMATCH, "not a type of tensors", field=f"{field}.data_type", got=got)
-    if any(length < 0 for length in tensor.shape):
+    shape = tuple(tensor.shape)
+    if min(shape, default=0) < 0:
         raise error(
             Reason.SHAPE_MISMATCH,
             "negative axis",
             field=f"{field}.shape",
-            got=list(tensor.shape),
+            got=list(shape),
             expected="lengths of 1 or more",
         )
-    expected_bytes = math.prod(tensor.shape) * dtype.itemsize
+    expected_bytes = math.prod(shape) * dtype.itemsize
     if len(data) != expected_bytes:
         raise error(
             Reason.BYTE_COUNT_MISMATCH,
-            f"data of {data_type_name(tensor.data_type)} {list(tensor.shape)}",
+            f"data of {data_type_name(tensor.data_type)} {list(shape)}",
             field=f"{field}.data",
             got=f"{len(data)} bytes",
             expected=f"{expected_bytes} bytes",
         )
     try:
-        return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
+        return np.frombuffer(data, dtype).reshape(shape)
     except ValueError as unshapable:  # too many axes, or empty ones beside others too long to address
         raise error(
             Reason.SHAPE_MISMATCH,
             f"no array has such a shape: {unshapable}",
             field=f"{field}.shape",
-            got=f"{len(tensor.shape)} axes",
+            got=f"{len(shape)} axes",
         ) from unshapable
 
 

@@ -46,6 +46,24 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
+    def run_now(self, request: Request, quick_s: float) -> BatchReport | None:
+        """Run a request here and at once, if nothing waits and it is known to take less than `quick_s`.
+
+        Returns
+        -------
+        BatchReport or None
+            None: it did not run. Else it has ended, and is not told of.
+        """
+        with self._work:
+            batch = self._queue.pass_by(request, self._clock(), quick_s)
+        if batch is None:
+            return None
+        problem = self._compute(batch, is_guest=True)
+        with self._work:
+            now = self._clock()
+            self._queue.passed(batch, now, problem)
+        return BatchReport(batch.group.model, batch.rows, (0.0,), now - batch.began, problem is not None)
+
     def submit(self, request: Request) -> Refusal | None:
         """Let a request wait, or say why it may not. It runs once `dispatch` is called."""
         with self._work:
@@ -117,13 +135,7 @@ class Batcher:
     def _run(self, batch: Batch | None, ended: list[Request], *, is_guest: bool = False) -> None:
         report = None
         if batch is not None:
-            problem: BaseException | None = None
-            try:
-                batch.group.run(batch.parts, is_guest)
-            except BaseException as raised:  # whatever it is, it is told to those who wait, and the next batch runs
-                fields = {"rows": batch.rows, "model": batch.group.model}
-                _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
-                problem = raised
+            problem = self._compute(batch, is_guest)
             with self._work:
                 now = self._clock()
                 ended += self._queue.finish(batch, now, problem)
@@ -131,3 +143,13 @@ class Batcher:
             report = BatchReport(batch.group.model, batch.rows, queue_s, now - batch.began, problem is not None)
         if report is not None or ended:
             self._tell(ended, report)
+
+    def _compute(self, batch: Batch, is_guest: bool) -> BaseException | None:
+        """Run a batch, and return what it raised: that is told to those who wait, and the next batch runs."""
+        try:
+            batch.group.run(batch.parts, is_guest)
+        except BaseException as raised:
+            fields = {"rows": batch.rows, "model": batch.group.model}
+            _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
+            return raised
+        return None

@@ -6,8 +6,7 @@ All of it runs on the thread of the event loop, but for the batches themselves, 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, QueueStatistics, Refusal, Request
@@ -23,12 +22,16 @@ from numbatch.wire.tensors import Array
 
 # What takes less is computed on the event loop: handing it to a thread and back costs more than it delays others.
 _QUICK_S = 100e-6
+# What takes less is computed on the event loop before others are waited for that could run with it: a place in a batch
+# costs more.
+_VERY_QUICK_S = 15e-6
+
+_NEVER = float("inf")
 
 _NO_TIME_LEFT = "the deadline passed while the request waited to be computed"
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceCall:
+class InferenceCall(NamedTuple):
     """Asks for one minibatch.
 
     Attributes
@@ -55,26 +58,6 @@ class InferenceCall:
     priority: Priority = Priority.NORMAL
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceResult:
-    """Answers an `InferenceCall`.
-
-    Attributes
-    ----------
-    version : int
-        The version that ran.
-    outputs : sequence of (str, ndarray)
-        In the order asked for.
-    queue_s, compute_s : float
-        How long it waited, and how long the batches ran that it was part of, in seconds.
-    """
-
-    version: int
-    outputs: Sequence[NamedArray]
-    queue_s: float = 0.0
-    compute_s: float = 0.0
-
-
 class Pending(Request):
     """A request that was admitted, and its answer to come.
 
@@ -82,21 +65,55 @@ class Pending(Request):
     ----------
     version : int
         The version that answers.
-    result : Future of InferenceResult
-        Fails with a NumbatchError if the deadline passes before it is its turn, or the batch fails. Cancelling it lets
-        go of the request.
+    over : bool
+        Whether the answer is there, or will never be.
+    failure : NumbatchError or None
+        Why there is none.
     """
 
-    __slots__ = ("result", "version")
+    __slots__ = ("_waiter", "failure", "over", "version")
 
-    def __init__(self, result: "asyncio.Future[InferenceResult]", version: int, *request: Any, **options: Any) -> None:
+    def __init__(self, version: int, *request: Any, **options: Any) -> None:
         super().__init__(*request, **options)
-        self.result = result
         self.version = version
+        self.over = False
+        self.failure: NumbatchError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def outputs(self) -> Sequence[NamedArray]:
+        """Wait for the answer: the outputs in the order asked for. At most one task may wait.
+
+        Raises
+        ------
+        NumbatchError
+            If the deadline passed before it was its turn, the batch failed, or the request was withdrawn.
+        """
+        if not self.over:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.failure is not None:
+            raise self.failure
+        job: Job = self.payload
+        return job.outputs
+
+    @property
+    def queue_s(self) -> float:
+        """How long it waited before it ran; 0 if it never did."""
+        return 0.0 if self.began is None else self.began - self.arrived
+
+    def end(self, failure: NumbatchError | None = None) -> None:
+        """Let whoever waits go on."""
+        self.over = True
+        self.failure = failure
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Compute(Protocol):
     """What the core needs of a `Batcher`."""
+
+    def run_now(self, request: Request, quick_s: float) -> BatchReport | None:
+        """Run a request at once, if that takes less time and nothing waits; None: it did not run."""
 
     def submit(self, request: Request) -> Refusal | None:
         """Let a request wait, or say why it may not."""
@@ -162,8 +179,15 @@ class Core:
         self._groups: WeakKeyDictionary[LoadedModel, dict[tuple[str, ...], Group]] = WeakKeyDictionary()
         self._will_dispatch = False
 
-    def infer(self, call: InferenceCall) -> Pending:
+    def infer(self, call: InferenceCall, *, is_alone: bool = False) -> Pending:
         """Start on a minibatch.
+
+        Parameters
+        ----------
+        call : InferenceCall
+            What is asked.
+        is_alone : bool
+            Whether no other request is on its way that this one could run with.
 
         Raises
         ------
@@ -172,20 +196,27 @@ class Core:
             large, the deadline has passed, or the server has no room for it now.
         """
         version, model = self._registry.snapshot.ready(call.model, call.version)
-        group = self._group(call.model, version, model, tuple(call.layers))
+        layers = tuple(call.layers)
+        group = self._group(call.model, version, model, layers)
         job = model.prepare(
             _by_name(call.inputs, model),
-            call.layers,
+            layers,
             max_output_bytes=self._max_output_bytes,
             most_rows=group.limits.max_batch_size,
         )
-        deadline = float("inf") if call.deadline is None else call.deadline
-        if deadline <= self._clock():
+        deadline = call.deadline
+        if deadline is None:
+            deadline = _NEVER
+        elif deadline <= self._clock():
             raise error(Reason.DEADLINE_EXCEEDED, "the deadline had passed when the request was read")
-        result: asyncio.Future[InferenceResult] = self._loop.create_future()
         pending = Pending(
-            result, version, group, job, job.rows, size_bytes=job.size_bytes, priority=call.priority, deadline=deadline
+            version, group, job, job.rows, size_bytes=job.size_bytes, priority=call.priority, deadline=deadline
         )
+        # The same as below, only faster: without a queue, a future and another turn of the loop.
+        report = self.compute.run_now(pending, _QUICK_S if is_alone else _VERY_QUICK_S)
+        if report is not None:
+            self._answer((pending,), report)
+            return pending
         refusal = self.compute.submit(pending)
         if refusal is not None:
             raise _refused(refusal)
@@ -197,11 +228,9 @@ class Core:
 
     def withdraw(self, pending: Pending) -> None:
         """Let go of a request whose answer nobody waits for any more."""
-        if not pending.result.done():
-            pending.result.cancel()
-        elif not pending.result.cancelled():
-            pending.result.exception()  # seen
-        self.compute.withdraw(pending)
+        if not pending.over:
+            self.compute.withdraw(pending)
+            pending.end(error(Reason.CANCELLED, "the request was withdrawn"))
 
     def tell(self, ended: Sequence[Request], report: BatchReport | None) -> None:
         """Take note of a batch that ran, and answer the requests that ended with it; from any thread."""
@@ -223,18 +252,15 @@ class Core:
     def _answer(self, ended: Sequence[Request], report: BatchReport | None) -> None:
         for pending in ended:
             assert isinstance(pending, Pending)
-            if pending.result.done():
+            if pending.over:
                 continue
             if pending.expired:
-                pending.result.set_exception(error(Reason.DEADLINE_EXCEEDED, _NO_TIME_LEFT))
+                pending.end(error(Reason.DEADLINE_EXCEEDED, _NO_TIME_LEFT))
             elif pending.problem is not None:
-                pending.result.set_exception(
-                    error(Reason.INTERNAL, "the batch that the request was in failed; the server's log says more")
-                )
+                problem = "the batch that the request was in failed; the server's log says more"
+                pending.end(error(Reason.INTERNAL, problem))
             else:
-                job: Job = pending.payload
-                queue_s = (pending.began or pending.arrived) - pending.arrived
-                pending.result.set_result(InferenceResult(pending.version, job.outputs, queue_s, pending.compute_s))
+                pending.end()
         if report is not None:
             self._observer.on_batch(report)
 

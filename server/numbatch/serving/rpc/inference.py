@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grpc
 
 from numbatch.batching import Priority
-from numbatch.serving.core import Core, InferenceCall, InferenceResult, Pending
+from numbatch.serving.core import Core, InferenceCall, Pending
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.observer import Observer, RequestReport
 from numbatch.serving.rpc.calls import Calls, deadline_of
@@ -27,7 +27,7 @@ from numbatch.v1.inference_pb2 import (
     InferResponse,
     StreamInferResponse,
 )
-from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
+from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE, NamedArray
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import read_tensor
@@ -66,11 +66,11 @@ class _Work:
     def cancel(self) -> None:
         self._give_up(self)
 
-    async def result(self) -> InferenceResult:
+    async def outputs(self) -> Sequence[NamedArray]:
         if self.pending is None:
             assert self.problem is not None
             raise self.problem
-        return await self.pending.result
+        return await self.pending.outputs()
 
 
 class InferenceService:
@@ -86,6 +86,8 @@ class InferenceService:
         The largest answer.
     stream_limits : StreamLimits
         What one stream may take up.
+    is_alone : callable
+        Says whether the call that it is asked about has no company.
     observer : Observer
         Is told of every request.
     """
@@ -97,12 +99,14 @@ class InferenceService:
         *,
         max_message_bytes: int,
         stream_limits: StreamLimits,
+        is_alone: Callable[[], bool] = lambda: False,
         observer: Observer | None = None,
     ) -> None:
         self._core = core
         self._lifecycle = lifecycle
         self._max_message_bytes = max_message_bytes
         self._stream_limits = stream_limits
+        self._is_alone = is_alone
         self._observer = observer or Observer()
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
@@ -119,8 +123,8 @@ class InferenceService:
         try:
             work.request, blobs = INFER_REQUEST.decode(data)
             self._start(work, blobs, deadline)
-            result = await work.result()
-            answer = INFER_RESPONSE.encode(_response(work.request, result), result.outputs)
+            outputs = await work.outputs()
+            answer = INFER_RESPONSE.encode(_response(work), outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except asyncio.CancelledError:
             work.cancel()
@@ -131,7 +135,7 @@ class InferenceService:
             if problem is unexpected:
                 raise
             raise problem from unexpected
-        self._report(work, result=result, response_bytes=len(answer))
+        self._report(work, response_bytes=len(answer))
         return answer
 
     async def stream_infer(self, _: object, context: CallContext) -> None:
@@ -158,9 +162,9 @@ class InferenceService:
     async def _finish_streamed(self, work: _Work) -> bytes:
         request = work.request
         try:
-            result = await work.result()
-            message = StreamInferResponse(request_id=request.request_id, response=_response(request, result))
-            answer = STREAM_INFER_RESPONSE.encode(message, result.outputs)
+            outputs = await work.outputs()
+            message = StreamInferResponse(request_id=request.request_id, response=_response(work))
+            answer = STREAM_INFER_RESPONSE.encode(message, outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except asyncio.CancelledError:
             work.cancel()
@@ -169,7 +173,7 @@ class InferenceService:
             problem = work.about(unexpected)
             self._report(work, problem=problem)
             return StreamInferResponse(request_id=request.request_id, error=status_of(problem)).SerializeToString()
-        self._report(work, result=result, response_bytes=len(answer))
+        self._report(work, response_bytes=len(answer))
         return answer
 
     def _start(self, work: _Work, blobs: list[memoryview], deadline: float | None) -> None:
@@ -185,9 +189,8 @@ class InferenceService:
             (tensor.name, read_tensor(tensor, blob, f"inputs[{position}]"))
             for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
         ]
-        work.pending = self._core.infer(
-            InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
-        )
+        call = InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
+        work.pending = self._core.infer(call, is_alone=self._is_alone())
 
     def _give_up(self, work: _Work) -> None:
         """Let go of a request whose caller does not wait any more."""
@@ -195,28 +198,25 @@ class InferenceService:
             self._core.withdraw(work.pending)
         self._report(work, problem=error(Reason.CANCELLED, "cancelled"))
 
-    def _report(
-        self,
-        work: _Work,
-        *,
-        result: InferenceResult | None = None,
-        problem: NumbatchError | None = None,
-        response_bytes: int = 0,
-    ) -> None:
+    def _report(self, work: _Work, *, problem: NumbatchError | None = None, response_bytes: int = 0) -> None:
         request, pending = work.request, work.pending
+        if pending is None:
+            version, rows, queue_s, compute_s = request.model_version, 0, 0.0, 0.0
+        else:
+            version, rows, queue_s, compute_s = pending.version, pending.rows, pending.queue_s, pending.compute_s
         self._observer.on_request(
             RequestReport(
                 method=work.method,
                 model=request.model_name,
-                version=pending.version if pending else request.model_version,
+                version=version,
                 request_id=request.request_id,
-                rows=pending.rows if pending else 0,
+                rows=rows,
                 reason=problem.reason if problem else "",
                 limit=problem.field if problem and problem.reason is Reason.SERVER_OVERLOADED else "",
                 started=work.started,
                 seconds=time.monotonic() - work.started,
-                queue_s=result.queue_s if result else 0.0,
-                compute_s=result.compute_s if result else 0.0,
+                queue_s=queue_s,
+                compute_s=compute_s,
                 request_bytes=work.size_bytes,
                 response_bytes=response_bytes,
                 trace_parent=trace_parent(),
@@ -224,5 +224,9 @@ class InferenceService:
         )
 
 
-def _response(request: InferRequest, result: InferenceResult) -> InferResponse:
-    return InferResponse(model_name=request.model_name, model_version=result.version, request_id=request.request_id)
+def _response(work: _Work) -> InferResponse:
+    assert work.pending is not None  # it was answered
+    request = work.request
+    return InferResponse(
+        model_name=request.model_name, model_version=work.pending.version, request_id=request.request_id
+    )
