@@ -72,6 +72,7 @@ def test_notes_are_part_of_the_line() -> None:
         (["serve", "--listen", "nowhere"], "listen: no address to listen on: got 'nowhere'"),
         (["serve", "--compute-threads", "0"], "compute_threads: got 0, expected 1 to 256"),
         (["serve", "--stream-window", "0"], "stream_window: got 0, expected 1 to 1024"),
+        (["serve", "--tls-key", "tls.key"], "tls_certificate: TLS needs a certificate and its key: got none"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_2(arguments: list[str], problem: str) -> None:

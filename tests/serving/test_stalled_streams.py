@@ -74,7 +74,11 @@ def test_streams_that_are_dropped_leave_nothing_in_memory_and_harm_no_other() ->
                     log.wait("dropped a stream whose peer did not read its answers stall_s=0.2")
             answers = list(calls.stream(stream_request("tiny", [n, n]) for n in range(20)))
             assert len(answers) == 20
-            assert calls.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+            # Calls that have just ended may take some more turns of the loop to go.
+            for _ in range(100):
+                assert calls.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+                if calls_in_memory() <= before + 1:
+                    break
             assert calls_in_memory() <= before + 1
         finally:
             gc.enable()

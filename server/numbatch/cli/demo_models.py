@@ -38,5 +38,5 @@ def demo_repository() -> Path:
 def held_out() -> HeldOut:
     """Return the held-out images."""
     path = demo_repository() / MODEL / "heldout.npz"
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         return HeldOut(path, arrays["pixels"], arrays["labels"])

@@ -47,6 +47,9 @@ class Calls:
         self._idle = asyncio.Event()
         self._idle.set()
         self._refused = asyncio.Event()
+        self._open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
 
     @property
     def in_progress(self) -> int:
@@ -61,6 +64,10 @@ class Calls:
     async def wait_idle(self) -> None:
         """Wait until all calls that were let in are answered, and the answers handed to the transport."""
         await self._idle.wait()
+
+    async def wait_none_open(self) -> None:
+        """Wait until no call is open at all, those that hold up no end among them."""
+        await self._none_open.wait()
 
     async def wait_quiet(self, quiet_s: float) -> None:
         """Wait until no call was refused for so long: callers have understood that the server drains."""
@@ -145,6 +152,12 @@ class Calls:
         return admit
 
     def _begin(self, context: CallContext, always: bool) -> None:
+        # The task's end, not the context's: that would refer to itself then, and outlive its call.
+        task = asyncio.current_task()
+        assert task is not None
+        self._open += 1
+        self._none_open.clear()
+        task.add_done_callback(self._closed)
         if always:
             return
         if self._traced:
@@ -154,15 +167,17 @@ class Calls:
             raise draining()
         self._count += 1
         self._idle.clear()
-        # The task's, not the context's, which would then refer to itself and outlive its call.
-        task = asyncio.current_task()
-        assert task is not None
         task.add_done_callback(self._done)
 
     def _done(self, _: Any) -> None:
         self._count -= 1
         if self._count == 0:
             self._idle.set()
+
+    def _closed(self, _: Any) -> None:
+        self._open -= 1
+        if self._open == 0:
+            self._none_open.set()
 
 
 def deadline_of(context: CallContext) -> float | None:

@@ -87,6 +87,7 @@ class Transport:
             is_idle = await _comes_within(grace_s, self._calls.wait_idle())
             if is_idle and grace_s > 0:
                 await _comes_within(_REFUSING_S, self._calls.wait_quiet(_QUIET_S))
+                await _comes_within(_FLUSH_S, self._calls.wait_none_open())
                 hang_up(self._address)
             await self._server.stop(_FLUSH_S if is_idle else 0)
             # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
