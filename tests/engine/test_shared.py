@@ -11,6 +11,7 @@ import pytest
 from numbatch.engine import LoadedModel, load_model
 from numbatch.engine import shared as module
 from numbatch.engine.shared import SharedModels
+from numbatch.kernels.arena import mapped_file
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import InvalidModelError, NumbatchError
 from numbatch.wire.models import dense, sequential
@@ -142,3 +143,16 @@ def test_without_room_each_process_has_its_own_copy_and_the_log_says_so(
     assert (arenas(weights), mapped()) == ([], [])
     (message,) = caplog.messages
     assert "model=net" in message and "No space left on device; set runtime_directory" in message
+
+
+def test_mapped_weights_begin_at_a_huge_page_and_cannot_be_written(weights: Path, share: SharedModels) -> None:
+    model = share(network())
+    (file,) = weights.glob("*/arena")
+    array = mapped_file(file)
+    assert array.ctypes.data % (2 * 1024 * 1024) == 0
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 1
+    del model
+    # The file may go: what is mapped stays, until nobody has it.
+    assert list(weights.iterdir()) == []
+    assert array.any()

@@ -13,7 +13,7 @@ from pathlib import Path
 from numbatch.client import Client
 
 _MOST_CONNECTIONS = 64
-_PATIENCE_S = 50
+_PATIENCE_S = 40
 _NUMBATCH = ("-m", "numbatch.cli")
 
 
@@ -117,7 +117,11 @@ def workers_process(
         try:
             yield popen
         finally:
-            popen.kill()
+            popen.terminate()
+            try:
+                popen.communicate(timeout=_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                popen.kill()
 
 
 def wait_for_end(pid: int) -> None:

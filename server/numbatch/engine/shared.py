@@ -4,7 +4,6 @@ The first process that loads a model packs its weights into a file; the others m
 was made of. The file's name is a digest of all that its bytes depend on. What is mapped can only be read.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -20,13 +19,14 @@ from numbatch.engine.files import model_file
 from numbatch.engine.leases import Lease
 from numbatch.engine.loaded import LoadedModel, attach_model, load_model
 from numbatch.engine.validation import Source
+from numbatch.kernels.arena import mapped_file
 from numbatch.kernels.cache import kernels_digest
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.tensors import Float32Array
 
 _log = logging.getLogger(__name__)
 
-# Smaller ones are loaded by each process: a shared one occupies two file descriptors in each.
+# Smaller ones are loaded by each process: a shared one occupies a file descriptor in each.
 LEAST_SHARED_BYTES = 1024 * 1024
 
 _ARENA, _SKELETON = "arena", "model.binpb"
@@ -88,7 +88,7 @@ class SharedModels:
         lease = Lease.take(self._folder / hashlib.sha256(key.encode()).hexdigest()[:32], make)
         try:
             skeleton = Model.FromString((lease.folder / _SKELETON).read_bytes())
-            model = attach_model(skeleton, _mapped(lease.folder / _ARENA), weights_precision=weights_precision)
+            model = attach_model(skeleton, mapped_file(lease.folder / _ARENA), weights_precision=weights_precision)
         except BaseException:
             lease.release()
             raise
@@ -148,17 +148,4 @@ def _new_arena(path: Path, count: int) -> Float32Array:
     with path.open("x+b") as file:
         # A disk that is full says so now, instead of ending the process when a page is written.
         os.posix_fallocate(file.fileno(), 0, 4 * count)
-        return np.frombuffer(_in_huge_pages(mmap.mmap(file.fileno(), 4 * count)), np.float32)
-
-
-def _mapped(path: Path) -> Float32Array:
-    with path.open("rb") as file:
-        return np.frombuffer(_in_huge_pages(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)), np.float32)
-
-
-def _in_huge_pages(pages: mmap.mmap) -> mmap.mmap:
-    """Ask for pages of 2 MiB, which some file systems have."""
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):
-            pages.madvise(mmap.MADV_HUGEPAGE)
-    return pages
+        return np.frombuffer(mmap.mmap(file.fileno(), 4 * count), np.float32)

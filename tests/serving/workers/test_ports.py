@@ -9,7 +9,7 @@ from numbatch.serving.config import ServerConfig
 from numbatch.serving.workers.ports import reserved_ports
 from numbatch.wire.errors import InvalidArgumentError
 
-ANY = ServerConfig(listen="127.0.0.1:0")
+ANY = ServerConfig(http_listen="", listen="127.0.0.1:0")
 
 
 def _worker(address: str) -> socket.socket:
@@ -52,7 +52,7 @@ def test_for_others_the_port_is_in_use_with_workers_and_without() -> None:
 
 
 def test_a_host_with_several_addresses_has_one_port() -> None:
-    with reserved_ports(ServerConfig(listen="localhost:0")) as config:
+    with reserved_ports(ServerConfig(http_listen="", listen="localhost:0")) as config:
         host, _, port = config.listen.rpartition(":")
         assert (host, int(port) > 0) == ("localhost", True)
         with pytest.raises(OSError, match="in use"):
@@ -64,17 +64,26 @@ def test_an_ipv6_address_keeps_its_brackets() -> None:
         check_free("[::1]:0")
     except OSError:
         pytest.skip("no IPv6 here")
-    with reserved_ports(ServerConfig(listen="[::1]:0")) as config:
+    with reserved_ports(ServerConfig(http_listen="", listen="[::1]:0")) as config:
         assert config.listen.startswith("[::1]:")
 
 
 def test_all_of_the_configuration_stays_but_the_port() -> None:
-    with reserved_ports(ServerConfig(listen="127.0.0.1:0", stream_window=3)) as config:
-        assert config == ServerConfig(listen=config.listen, stream_window=3)
+    with reserved_ports(ServerConfig(http_listen="", listen="127.0.0.1:0", stream_window=3)) as config:
+        assert config == ServerConfig(http_listen="", listen=config.listen, stream_window=3)
+
+
+def test_the_port_for_http_is_kept_as_well_and_named_where_it_is_in_use() -> None:
+    with reserved_ports(ServerConfig(listen="127.0.0.1:0", http_listen="127.0.0.1:0")) as config:
+        assert config.listen != config.http_listen
+        with _worker(config.http_listen), _connect(config.http_listen):
+            pass
+        second = ServerConfig(listen="127.0.0.1:0", http_listen=config.http_listen)
+        with pytest.raises(OSError, match='in use.*http_listen; "" for no HTTP'), reserved_ports(second):
+            pass
 
 
 def test_a_unix_socket_cannot_be_shared() -> None:
-    config = ServerConfig()
-    object.__setattr__(config, "listen", "unix:/run/numbatch.sock")
+    config = ServerConfig(http_listen="", listen="unix:/run/numbatch.sock")
     with pytest.raises(InvalidArgumentError, match="workers cannot share a Unix socket"), reserved_ports(config):
         pass

@@ -15,6 +15,7 @@ from numbatch.engine import load_model
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.models import dense, sequential
 from support.http import get
+from support.raw_calls import raw_calls, read_streamed, refusal, stream_request
 from support.server import write_model
 from support.tiny import tiny_model
 from support.workers import Workers, children, is_there, serving_workers, wait_for_end
@@ -172,21 +173,18 @@ def test_a_signal_lets_all_workers_drain_and_nothing_is_left(
     repository: Path, runtime: Path, number: signal.Signals
 ) -> None:
     with serving_workers("--model-repository", repository, "--runtime-directory", runtime) as workers:
-        with workers.clients() as clients:
+        with raw_calls(workers.address) as calls:
             more = threading.Event()
 
-            def batches() -> Iterator[list[list[float]]]:
-                yield [[1, 1]]
+            def requests() -> Iterator[bytes]:
+                yield stream_request("tiny", [[1, 1]], request_id="first")
                 more.wait()
-                yield [[2, 2]]
 
-            answers = clients[1].stream("tiny", batches(), reconnect=False)
-            assert next(answers).tolist() == [[2, 2]]
+            answers = calls.stream(requests())
+            assert read_streamed(next(answers))[0] == "first"
             workers.popen.send_signal(number)
-            with pytest.raises(UnavailableError) as refused:
-                next(answers)
+            assert refusal(lambda: next(answers)).reason == Reason.SERVER_DRAINING
             more.set()
-            assert refused.value.reason == Reason.SERVER_DRAINING
         assert workers.end() == 0
         assert not any(is_there(pid) for pid in workers.pids.values())
     assert list(runtime.iterdir()) == []

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from numbatch.serving.address import listen_alone, new_socket, parse_address
+from numbatch.serving.address import listen_alone, new_socket, parse_address, unix_path
 from numbatch.serving.config import ServerConfig
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
@@ -30,20 +30,20 @@ def reserved_ports(config: ServerConfig) -> Iterator[ServerConfig]:
         INVALID_FIELD, if it is none that processes can share.
     """
     with ExitStack() as kept:
-        named = {name: value for name in _ADDRESSES if (value := getattr(config, name, None))}
+        named = {name: value for name in _ADDRESSES if (value := getattr(config, name))}
         addresses: dict[str, Any] = {name: _reserve(name, value, kept) for name, value in named.items()}
         yield replace(config, **addresses)
 
 
 def _reserve(field: str, text: str, kept: ExitStack) -> str:
-    if text.startswith("unix:"):
+    if unix_path(text) is not None:
         expected = "host:port, or workers=1"
         raise error(
             Reason.INVALID_FIELD, "workers cannot share a Unix socket", field=field, got=text, expected=expected
         )
-    for alone in listen_alone(text):
-        # Nobody else has it. What keeps it is bound before this one is closed.
-        with alone:
+    with ExitStack() as probes:
+        for alone in [probes.enter_context(probe) for probe in _listen_alone(field, text)]:
+            # Nobody else has it. What keeps it is bound before this one is closed.
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             shared = kept.enter_context(new_socket(alone.family))
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -53,3 +53,13 @@ def _reserve(field: str, text: str, kept: ExitStack) -> str:
             port = alone.getsockname()[1]
     host, _ = parse_address(text, field)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _listen_alone(field: str, text: str) -> list[socket.socket]:
+    try:
+        return listen_alone(text)
+    except OSError as failed:
+        if field == "listen":
+            raise
+        # Two addresses are listened on: say which option this one is.
+        raise OSError(failed.errno, f'{failed.strerror or failed} ({field}; "" for no HTTP)') from failed
