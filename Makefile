@@ -11,7 +11,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--extra server --group build
 
-.PHONY: help demo test check bench-kernels format proto lock clean
+PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
+
+.PHONY: help demo test check bench-kernels bench-service format proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -33,6 +35,9 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stub
 bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH="--only 512x512 --threads 1": a part)
 	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json $(BENCH)
 
+bench-service: $(VENV)/.dev $(PEERS) ## Measure the service against its peers (BENCH="--only rows=1 --quick": a part)
+	$(BIN)/python -m benchmarks.service --json benchmarks/results/service.json $(BENCH)
+
 format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -45,7 +50,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml anew (LOCK=--upgrade: at 
 	$(COMPILE) $(LOCK) --group dev --constraint requirements/server.txt --output-file requirements/dev.txt
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:
@@ -79,3 +84,9 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 
 $(BIN)/uv: | $(VENV)/pyvenv.cfg
 	@$(INSTALL) uv
+
+# A service that is compared has an environment of its own; one that cannot be installed here is left out.
+.venv-peers/%/.installed: requirements/bench-%.txt | $(VENV)/pyvenv.cfg
+	@echo ".venv-peers/$*: installing $<"
+	-@$(BIN)/python -m venv --clear .venv-peers/$* && \
+		.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@

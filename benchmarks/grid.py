@@ -1,4 +1,4 @@
-"""The networks and batches that are measured: every layer dense with bias and ReLU."""
+"""The networks and batches that are measured: every layer dense with bias and ReLU, unless the last one is linear."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
@@ -23,10 +23,13 @@ class Network(NamedTuple):
         As it is reported and chosen.
     widths : tuple of int
         Inputs, then the units of each layer.
+    output : str
+        The activation of the last layer: "relu" or "linear".
     """
 
     name: str
     widths: tuple[int, ...]
+    output: str = "relu"
 
     @property
     def is_layer(self) -> bool:
@@ -55,7 +58,12 @@ class Network(NamedTuple):
 
     def message(self) -> Model:
         """Return it as a Model message."""
-        layers = [dense(len(bias), "relu", kernel=kernel, bias=bias) for kernel, bias in self.weights()]
+        weights = self.weights()
+        activations = ["relu"] * (len(weights) - 1) + [self.output]
+        layers = [
+            dense(len(bias), activation, kernel=kernel, bias=bias)
+            for (kernel, bias), activation in zip(weights, activations, strict=True)
+        ]
         return sequential("bench", self.widths[:1], layers)
 
     def batch(self, rows: int) -> Array:

@@ -1,4 +1,4 @@
-"""The network as ONNX: Gemm and Relu for each layer, the weights constant, any number of rows."""
+"""The network as ONNX: Gemm and activation for each layer, the weights constant, any number of rows."""
 
 import onnx
 from onnx import helper, numpy_helper
@@ -16,7 +16,8 @@ def onnx_bytes(network: Network) -> bytes:
         target = OUTPUT if i == last else f"y{i}"
         weights += [numpy_helper.from_array(kernel, f"w{i}"), numpy_helper.from_array(bias, f"b{i}")]
         nodes.append(helper.make_node("Gemm", [source, f"w{i}", f"b{i}"], [f"z{i}"]))
-        nodes.append(helper.make_node("Relu", [f"z{i}"], [target]))
+        activation = "Identity" if i == last and network.output == "linear" else "Relu"
+        nodes.append(helper.make_node(activation, [f"z{i}"], [target]))
         source = target
     ends = [
         [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["rows", width])]

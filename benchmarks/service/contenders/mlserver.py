@@ -1,0 +1,67 @@
+"""MLServer: a custom runtime on ONNX Runtime, asked over the Open Inference Protocol with raw contents.
+
+Each network is there twice, with and without adaptive batching, as it helps from some messages at once on and costs
+time below. Logging of requests, metrics and compression are off. Two workers are MLServer's own inference processes.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contenders.onnx_graph import onnx_bytes
+from benchmarks.grid import Array, Network
+from benchmarks.service import oip
+from benchmarks.service.contenders import ENVIRONMENTS, Command, Contender, Question, installed_version
+from benchmarks.service.processes import free_port
+
+_SERVICE = "/inference.GRPCInferenceService"
+_SERVERS = Path(__file__).parents[1] / "servers"
+_BATCHES = {"": (0, 0.0), "-batched": (16, 0.001)}
+
+
+def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -> Command:
+    settings = {
+        "host": "127.0.0.1",
+        "http_port": free_port(),
+        "grpc_port": port,
+        "metrics_endpoint": None,
+        "debug": False,
+        "gzip_enabled": False,
+        # 0: in the server's own process.
+        "parallel_workers": workers if workers > 1 else 0,
+        "grpc_max_message_length": 64 << 20,
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    for network in networks:
+        file = folder / f"{network.name}.onnx"
+        file.write_bytes(onnx_bytes(network))
+        for suffix, (max_batch_size, max_batch_time) in _BATCHES.items():
+            model = {
+                "name": network.name + suffix,
+                "implementation": "mlserver_model.OnnxModel",
+                "max_batch_size": max_batch_size,
+                "max_batch_time": max_batch_time,
+                "parameters": {"uri": str(file)},
+            }
+            model_folder = folder / f"{network.name}{suffix}"
+            model_folder.mkdir(exist_ok=True)
+            (model_folder / "model-settings.json").write_text(json.dumps(model))
+    command = [str(ENVIRONMENTS / "mlserver/bin/mlserver"), "start", str(folder)]
+    return Command([command], {"PYTHONPATH": str(_SERVERS)})
+
+
+def _ask(network: Network, streamed: bool) -> dict[str, Question]:
+    method = f"{_SERVICE}/{'ModelStreamInfer' if streamed else 'ModelInfer'}"
+    names = {"alone": network.name} if streamed else {"alone": network.name, "batched": f"{network.name}-batched"}
+    return {form: Question(method, lambda x, name=name: oip.request(name, x), streamed) for form, name in names.items()}
+
+
+def _outputs(answer: bytes, _: bool) -> Array:
+    return oip.outputs(answer)  # its stream has the same message
+
+
+def _missing(_: int) -> str:
+    return "" if CONTENDER.version else "it is not installed: make bench-service installs it"
+
+
+CONTENDER = Contender("mlserver", installed_version("mlserver", "mlserver"), _serve, _ask, _outputs, missing=_missing)
