@@ -1,13 +1,15 @@
 """What one peer may take up: metadata, calls, connections, and for how long."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import grpc
+import numpy as np
 import pytest
 
 from support.manual_compute import ManualCompute
-from support.raw_calls import INFER, RawCalls, infer_request, raw_calls
+from support.raw_calls import INFER, RawCalls, infer_request, raw_calls, stream_request
 from support.server import running_server
 from support.tiny import tiny_model
 
@@ -74,3 +76,33 @@ def test_a_connection_that_is_old_is_ended_gently_and_the_client_connects_anew()
 def waits_until_ready(calls: RawCalls) -> bool:
     request = infer_request("tiny", [1, 1])
     return bool(calls.channel.unary_unary(INFER)(request, timeout=20, wait_for_ready=True))
+
+
+def test_a_peer_sends_no_more_of_a_stream_than_the_window_while_nothing_of_it_is_read() -> None:
+    compute = ManualCompute()
+    sent = 0
+
+    def requests() -> Iterator[bytes]:
+        nonlocal sent
+        while not done.is_set():
+            sent += 1
+            yield request
+
+    request = stream_request("tiny", np.ones((2**12, 2)))  # 32 KiB
+    done = threading.Event()
+    with (
+        running_server([tiny_model()], compute=compute, stream_window=1, stream_window_bytes=2**18) as server,
+        raw_calls(server.address) as calls,
+        raw_calls(server.address) as others,
+    ):
+        answers = calls.stream(requests())
+        job = compute.next_job()
+        # As many turns of both sides as it takes to send far more, were it not held back.
+        for _ in range(200):
+            others.list_models()
+            calls.list_models()
+        assert sent * len(request) < 2**21
+        done.set()
+        job.run()
+        next(answers)
+        answers.cancel()

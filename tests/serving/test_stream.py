@@ -139,7 +139,7 @@ def test_only_a_window_of_requests_is_read_before_the_first_is_answered() -> Non
 
 def test_no_request_is_read_beyond_the_bytes_of_the_window() -> None:
     compute = ManualCompute()
-    requests = [stream_request("tiny", np.ones((100, 2)), request_id=str(number)) for number in range(4)]
+    requests = [stream_request("tiny", np.ones((200, 2)), request_id=str(number)) for number in range(4)]
     with (
         running_server([tiny_model()], compute=compute, stream_window_bytes=len(requests[0]) + 1) as server,
         raw_calls(server.address) as calls,

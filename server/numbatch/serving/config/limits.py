@@ -53,8 +53,9 @@ class LimitOptions(Options):
     )
     stream_window_bytes: int = option(
         64 * 2**20,
-        "No further request of a stream is read while those that are not answered take up so many bytes.",
-        least=1,
+        "No further request of a stream is read while those that are not answered take up so many bytes. As many, but "
+        "at most some 4 MiB, may have arrived beyond that.",
+        least=1024,
     )
     stream_stall_s: float = option(
         30.0,
