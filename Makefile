@@ -4,6 +4,7 @@
 PYTHON ?= python3 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+SECONDS := 120
 UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 
 # The locks are complete and carry hashes: nothing is resolved, so nothing can differ from what was tested.
@@ -13,7 +14,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test check bench-kernels bench-service format proto lock clean
+.PHONY: help demo test check bench-kernels bench-service soak format proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -34,6 +35,9 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stub
 
 bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH="--only 512x512 --threads 1": a part)
 	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json $(BENCH)
+
+soak: $(VENV)/.dev ## Use and misuse a server for SECONDS=120 or for hours: nothing may grow (SOAK="--json FILE")
+	PYTHONPATH=tests $(BIN)/python -m soak --seconds $(SECONDS) $(SOAK)
 
 bench-service: $(VENV)/.dev $(PEERS) ## Measure the service against its peers (BENCH="--only rows=1 --quick": a part)
 	$(BIN)/python -m benchmarks.service --json benchmarks/results/service.json $(BENCH)

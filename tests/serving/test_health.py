@@ -14,10 +14,11 @@ from support.tiny import tiny_model
 def test_the_server_is_serving_only_once_its_models_are_loaded() -> None:
     with running_server([tiny_model()], loaded=False) as server, raw_calls(server.address) as calls:
         assert [calls.health(name) for name in ("", "tiny", "tiny/1")] == ["NOT_SERVING"] * 3
+        assert [calls.health(name) for name in ("liveness", "startup")] == ["SERVING", "NOT_SERVING"]
         refused = refusal(lambda: calls.infer("tiny", [1, 1]))
         assert refused.message == "version 1 of model 'tiny' is not ready: it is being loaded"
         server.run(server.server.load_models())
-        assert [calls.health(name) for name in ("", "tiny", "tiny/1")] == ["SERVING"] * 3
+        assert [calls.health(name) for name in ("", "tiny", "tiny/1", "liveness", "startup")] == ["SERVING"] * 5
 
 
 def test_a_model_that_failed_is_not_serving_and_the_server_is() -> None:
@@ -63,7 +64,7 @@ def test_the_list_has_every_name() -> None:
         refusal(lambda: calls.load_model(model_name="bad"))
         data = calls.unary(HEALTH + "List", HealthListRequest().SerializeToString())
         statuses = {name: response.status for name, response in HealthListResponse.FromString(data).statuses.items()}
-        assert statuses == {"": 1, "bad": 2, "bad/1": 2, "tiny": 1, "tiny/1": 1}
+        assert statuses == {"": 1, "liveness": 1, "startup": 1, "bad": 2, "bad/1": 2, "tiny": 1, "tiny/1": 1}
 
 
 def test_a_watch_tells_every_change_until_the_server_ends() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from grpc._cython import cygrpc
 
-from numbatch.serving.logs import JsonFormatter, TextFormatter
+from numbatch.serving.logs import JsonFormatter, TextFormatter, is_told
 
 
 def record(message: str, fields: Mapping[str, object] | None = None, **more: Any) -> logging.LogRecord:
@@ -72,3 +73,19 @@ def test_text_keeps_the_lines_of_a_stack() -> None:
     first, second, *_ = text.splitlines()
     assert first.endswith("WARNING numbatch.some: broke\\nhere")
     assert second == "Traceback (most recent call last):"
+
+
+def test_a_caller_who_goes_away_while_it_is_answered_is_no_error_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    logger.addFilter(is_told)
+    try:
+        for problem in (cygrpc.ExecuteBatchError("gone"), ValueError("a bug")):
+            try:
+                raise problem
+            except Exception:
+                logger.exception("raised by a servicer method")
+    finally:
+        logger.removeFilter(is_told)
+    assert ["bug" in str(record.exc_info) for record in caplog.records] == [True]

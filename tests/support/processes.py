@@ -58,3 +58,15 @@ def serving(
             yield Process(popen, address)
         finally:
             popen.kill()
+
+
+@contextmanager
+def serving_with_http(
+    repository: Path, *, on_ready: str = "pass", before: str = "", **options: Any
+) -> Iterator[tuple[Process, str]]:
+    """Run a server that answers HTTP as well, and give where."""
+    tell = f"{on_ready}; print(info.http_address, flush=True)"
+    options = {"http_listen": "127.0.0.1:0", **options}
+    with serving(repository, on_ready=tell, before=before, **options) as said_first:
+        assert said_first.popen.stdout is not None
+        yield Process(said_first.popen, said_first.popen.stdout.readline().strip()), said_first.address

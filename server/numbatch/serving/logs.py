@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_GRPC = "grpc._cython.cygrpc"
+
 # What callers send appears in messages: a line break in it must not look like a line of the log.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {10: "\\n", 13: "\\r", 9: "\\t"}
 
@@ -19,6 +21,16 @@ def configure_logs(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger(_GRPC).addFilter(is_told)
+
+
+def is_told(record: logging.LogRecord) -> bool:
+    """Return whether a record of gRPC's tells of anything: where a caller goes away while it is answered, it does not.
+
+    gRPC logs an error with a stack if it has not heard of the end of the call when the answer cannot be sent. The log
+    of requests has the request already.
+    """
+    return record.exc_info is None or getattr(record.exc_info[0], "__name__", "") != "ExecuteBatchError"
 
 
 class TextFormatter(logging.Formatter):

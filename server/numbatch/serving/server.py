@@ -197,6 +197,7 @@ class Server:
             calls=self._calls,
             queues=lambda: self._compute.statistics,
             port=lambda: _port_of(self.address),
+            tasks=lambda: len(asyncio.all_tasks(self._loop)),
         )
         return Observability(self._config, sources, [observer] if observer else [])
 
@@ -222,7 +223,7 @@ class Server:
             observer=self._observability,
         )
         repository_service = RepositoryService(self.registry, self._control, max_message_bytes=config.max_message_bytes)
-        health_service = HealthService(self.registry, self._lifecycle)
+        health_service = HealthService(self.registry, self._lifecycle, lambda: self._compute.is_alive)
         described = [inference.SERVICE, repository.SERVICE, health.SERVICE]
         reflection_service = ReflectionService(described, self._lifecycle, limits._replace(window=1))
         services = (inference_service, repository_service, health_service, reflection_service)

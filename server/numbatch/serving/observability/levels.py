@@ -59,6 +59,8 @@ class Sources:
         Returns the port of gRPC; 0 while or where there is none.
     compilations : callable
         Returns how many functions were compiled in this process.
+    tasks : callable
+        Returns how many tasks the event loop has.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -67,6 +69,7 @@ class Sources:
     queues: Callable[[], QueueStatistics]
     port: Callable[[], int] = int
     compilations: Callable[[], int] = compilations
+    tasks: Callable[[], int] = int
 
 
 class Levels:
@@ -93,6 +96,7 @@ class Levels:
         metrics.ready.set(ready)
         metrics.calls.set(sources.calls.in_progress)
         metrics.streams.set(sources.calls.open_streams)
+        metrics.tasks.set(sources.tasks())
         self._refresh_queues()
         self._refresh_models(sources.snapshot())
         self._refresh_compilations(ready)

@@ -111,6 +111,7 @@ class Metrics:
         self.loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop came to a timer.", DURATION_BUCKETS_S, ()
         )
+        self.tasks = total("event_loop_tasks", "Tasks of the event loop.")
         self.build_info = shared(
             "build_info", "1, with what the server is made of.", ("version", "python", "grpcio", "numba", "target")
         )

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
+from numbatch.engine.resident import trim_heap
 from numbatch.repository.report import LoadReport
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.idle_heap import IdleHeap, resident_bytes
 from numbatch.serving.observability.connections import Connections
 from numbatch.serving.observability.exposition import Exposition, shared_folder
 from numbatch.serving.observability.heartbeat import Heartbeat
@@ -54,9 +56,10 @@ class Observability(Observer):
         if self._tracer is not None:
             self._observers.append(self._tracer)
         self._told_bug = False
-        loop = asyncio.get_running_loop()
-        self._heartbeat = Heartbeat(loop, self.beat)
-        self._shared_at = self._told_at = loop.time()
+        self._idle_heap = IdleHeap(lambda: not sources.queues().bytes_in_flight, resident_bytes)
+        self._loop = asyncio.get_running_loop()
+        self._heartbeat = Heartbeat(self._loop, self.beat)
+        self._shared_at = self._told_at = self._loop.time()
 
     def start(self) -> None:
         """Begin to watch the event loop."""
@@ -109,12 +112,18 @@ class Observability(Observer):
             The loop's time.
         """
         self._metrics.loop_lag.observe(lag_s)
+        if self._idle_heap.look():
+            self._loop.run_in_executor(None, self._trim_heap)
         if self._shared_folder is not None and now - self._shared_at >= _SHARE_EVERY_S:
             self._shared_at = now
             self._refresh()
         if now - self._told_at >= _TELL_SUPPRESSED_EVERY_S:
             self._told_at = now
             self._request_log.tell_suppressed()
+
+    def _trim_heap(self) -> None:
+        trim_heap()
+        self._idle_heap.trimmed()
 
     def _tell_bug(self) -> None:
         """Log an exception of an observer: the first one, as the next request is likely to bring it as well."""

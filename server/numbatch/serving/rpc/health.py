@@ -1,17 +1,20 @@
-"""grpc.health.v1.Health: of the server (""), of models ("digits") and of versions ("digits/2").
+"""grpc.health.v1.Health: of the server ("", "liveness", "startup"), of models ("digits") and of versions ("digits/2").
 
 The answers are read from the registry and the lifecycle when they are asked for, so they cannot differ from what those
-know. The server is SERVING from the moment that all its models were loaded, or have failed, until it is to end.
+know. The server is SERVING from the moment that all its models were loaded, or have failed, until it is to end. Two
+names are for probes that restart a process: "startup" stays SERVING from that moment on, and "liveness" is SERVING as
+long as the threads are there that run batches. A model of such a name is asked for by a version.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from numbatch.repository.registry import Registry
-from numbatch.serving.lifecycle import Lifecycle
+from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.status import draining
@@ -25,6 +28,8 @@ SERVING: int = _Response.SERVING
 NOT_SERVING: int = _Response.NOT_SERVING
 UNKNOWN: int = _Response.SERVICE_UNKNOWN
 
+LIVENESS, STARTUP = "liveness", "startup"
+
 
 class HealthService:
     """Answers Check, List and Watch.
@@ -35,11 +40,14 @@ class HealthService:
         Says which models are ready.
     lifecycle : Lifecycle
         Says whether the server is, and wakes the watchers.
+    can_compute : callable
+        Says whether the threads that run batches are there.
     """
 
-    def __init__(self, registry: Registry, lifecycle: Lifecycle) -> None:
+    def __init__(self, registry: Registry, lifecycle: Lifecycle, can_compute: Callable[[], bool]) -> None:
         self._registry = registry
         self._lifecycle = lifecycle
+        self._can_compute = can_compute
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
         """Return what gRPC is given."""
@@ -61,7 +69,7 @@ class HealthService:
 
     async def list(self, _data: bytes, _: float | None) -> bytes:
         """Say how it stands with every name."""
-        names = [""]
+        names = ["", LIVENESS, STARTUP]
         for name, versions in self._registry.snapshot.versions.items():
             names += [name, *(f"{name}/{version}" for version in versions if version)]
         statuses = {name: _Response(status=self._status(name)) for name in names}
@@ -88,6 +96,10 @@ class HealthService:
     def _status(self, service: str) -> int:
         if service == "":
             return SERVING if self._lifecycle.ready else NOT_SERVING
+        if service == LIVENESS:
+            return SERVING if self._can_compute() else NOT_SERVING
+        if service == STARTUP:
+            return NOT_SERVING if self._lifecycle.phase is Phase.LOADING else SERVING
         snapshot = self._registry.snapshot
         name, _, number = service.partition("/")
         versions = snapshot.versions.get(name)
