@@ -19,7 +19,7 @@ from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferRe
 from numbatch.v1.tensor_pb2 import Tensor
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array, array_bytes, data_type_of, tensor_header
+from numbatch.wire.tensors import Array, array_bytes, data_type_of, in_wire_order, tensor_header
 
 MessageT = TypeVar("MessageT", bound=Message)
 NamedArray = tuple[str, Array]
@@ -68,7 +68,10 @@ class TensorCodec(Generic[MessageT]):
             DATA_TYPE_MISMATCH, if the contract has no type for an array's elements.
         """
         named = list(arrays)
-        if sum(array.nbytes for _, array in named) < self.small_bytes:
+        size = 0
+        for _, array in named:
+            size += array.nbytes
+        if size < self.small_bytes:
             return self._encode_small(message, named)
         parts: list[bytes | memoryview] = []
         *outer, tensor_field, data_field = self.path
@@ -105,9 +108,8 @@ class TensorCodec(Generic[MessageT]):
     def _encode_small(self, message: MessageT, arrays: Sequence[NamedArray]) -> bytes:
         tensors: Any = self.tensors(message) if arrays else []
         for name, array in arrays:
-            tensors.add(
-                name=name, data_type=data_type_of(name, array), shape=array.shape, data=array_bytes(array).tobytes()
-            )
+            data_type, data = data_type_of(name, array), in_wire_order(array).tobytes()
+            tensors.add(name=name, data_type=data_type, shape=array.shape, data=data)
         encoded = message.SerializeToString()
         del tensors[:]  # the message is the caller's
         return encoded

@@ -69,8 +69,12 @@ def data_type_of(name: str, array: Array) -> "DataType":
 
 def array_bytes(array: Array) -> memoryview:
     """Return the elements of an array as they go over the wire, without a copy where it is laid out so already."""
-    wire_order = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return wire_order.reshape(-1).view(np.uint8).data
+    return np.ascontiguousarray(in_wire_order(array)).reshape(-1).view(np.uint8).data
+
+
+def in_wire_order(array: Array) -> Array:
+    """Return an array whose elements are little-endian, copied only where it must be."""
+    return array if array.dtype in _DATA_TYPES else array.astype(array.dtype.newbyteorder("<"))
 
 
 def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:

@@ -37,7 +37,8 @@ class Batcher:
         self._queue = queue
         self._tell = tell
         self._clock = clock
-        self._work = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
         self._closed = False
         self._threads = [
             threading.Thread(target=self._run_until_closed, name=f"numbatch-compute-{number}", daemon=True)
@@ -54,24 +55,24 @@ class Batcher:
         BatchReport or None
             None: it did not run. Else it has ended, and is not told of.
         """
-        with self._work:
+        with self._lock:
             batch = self._queue.pass_by(request, self._clock(), quick_s)
         if batch is None:
             return None
         problem = self._compute(batch, is_guest=True)
-        with self._work:
+        with self._lock:
             now = self._clock()
             self._queue.passed(batch, now, problem)
         return BatchReport(batch.group.model, batch.rows, (0.0,), now - batch.began, problem is not None)
 
     def submit(self, request: Request) -> Refusal | None:
         """Let a request wait, or say why it may not. It runs once `dispatch` is called."""
-        with self._work:
+        with self._lock:
             return self._queue.offer(request, self._clock())
 
     def withdraw(self, request: Request) -> bool:
         """Let go of a request that nobody waits for any more; return whether it was still in flight."""
-        with self._work:
+        with self._lock:
             return self._queue.withdraw(request)
 
     def dispatch(self, quick_s: float = 0.0) -> None:
@@ -112,7 +113,7 @@ class Batcher:
     @property
     def statistics(self) -> QueueStatistics:
         """How it stands with the queue."""
-        with self._work:
+        with self._lock:
             return self._queue.statistics
 
     @property
@@ -136,7 +137,7 @@ class Batcher:
         report = None
         if batch is not None:
             problem = self._compute(batch, is_guest)
-            with self._work:
+            with self._lock:
                 now = self._clock()
                 ended += self._queue.finish(batch, now, problem)
             queue_s = [batch.began - part.request.arrived for part in batch.parts]

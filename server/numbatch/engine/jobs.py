@@ -29,7 +29,7 @@ class Job:
         Its examples: the product of the batch axes.
     """
 
-    __slots__ = ("_outputs", "axes", "model", "rows", "selection", "x")
+    __slots__ = ("_block", "_first", "axes", "model", "rows", "selection", "x")
 
     def __init__(
         self, model: "LoadedModel", selection: Selection, x: Array, axes: tuple[int, ...], rows: int, *, whole: bool
@@ -39,8 +39,10 @@ class Job:
         self.x = x
         self.axes = axes
         self.rows = rows
-        # Parts of a job may run at the same time: what they write to is there before.
-        self._outputs = None if whole else [np.empty((rows, *spec.shape), np.float32) for spec in selection.outputs]
+        # The outputs of the batch that it was in, and which of the batch's rows are its own. Parts of a job may run at
+        # the same time: what they write to is there before.
+        self._block: Block | None = None if whole else Block(np.empty(rows * selection.elements, np.float32), rows)
+        self._first = 0
 
     @property
     def size_bytes(self) -> int:
@@ -50,20 +52,34 @@ class Job:
     @property
     def outputs(self) -> list[tuple[str, Float32Array]]:
         """Layer names and outputs, in the order asked for, once the job has run."""
-        assert self._outputs is not None  # it has run
-        return [
-            (spec.name, output.reshape(self.axes + spec.shape))
-            for spec, output in zip(self.selection.outputs, self._outputs, strict=True)
-        ]
+        assert self._block is not None  # it has run
+        found = []
+        for spec, at, width in self.selection.places:
+            rows = self._block.rows_of(at, width, self._first, self._first + self.rows)
+            found.append((spec.name, rows.reshape(self.axes + spec.shape)))
+        return found
 
-    def take(self, outputs: list[Float32Array], start: int, stop: int) -> None:
-        """Take the outputs of some rows."""
+    def take(self, block: "Block", first: int, start: int, stop: int) -> None:
+        """Take the outputs of rows `start` to `stop`, which are those from `first` on in the block."""
         if stop - start == self.rows:
-            self._outputs = outputs
+            self._block, self._first = block, first
             return
-        assert self._outputs is not None  # a job that runs in pieces
-        for own, new in zip(self._outputs, outputs, strict=True):
-            own[start:stop] = new
+        assert self._block is not None  # a job that runs in pieces
+        for _, at, width in self.selection.places:
+            own = self._block.rows_of(at, width, start, stop)
+            own[:] = block.rows_of(at, width, first, first + stop - start)
+
+
+class Block(NamedTuple):
+    """The outputs of a batch: one layer after the other, each for all rows."""
+
+    data: Float32Array
+    rows: int
+
+    def rows_of(self, at: int, width: int, start: int, stop: int) -> Float32Array:
+        """Return some rows of a layer, of so many elements each, that begins at so many elements of one row."""
+        begin = at * self.rows
+        return self.data[begin + start * width : begin + stop * width]
 
 
 class Slice(NamedTuple):
@@ -86,35 +102,21 @@ def run_together(slices: Sequence[Slice], *, alone: bool = False) -> None:
     """
     job, start, stop = slices[0]
     model, selection = job.model, job.selection
-    if len(slices) == 1:
-        rows = stop - start
-        x = job.x if rows == job.rows else _rows_of(job, start, stop)
-        outputs = np.empty(rows * selection.elements, np.float32)
-        model.compute(selection, x, rows, outputs, alone=alone)
-        job.take(_by_layer(selection, outputs, rows, 0, rows), start, stop)
-        return
-    rows = sum(stop - start for _, start, stop in slices)
+    rows = sum(stop - start for _, start, stop in slices) if len(slices) > 1 else stop - start
     outputs = np.empty(rows * selection.elements, np.float32)
-    with model.gathering(rows) as gathered:
-        np.concatenate([_rows_of(*each) for each in slices], out=gathered)
-        model.compute(selection, gathered, rows, outputs, alone=alone)
-    at = 0
+    if len(slices) == 1:
+        x = job.x if rows == job.rows else _rows_of(job, start, stop)
+        model.compute(selection, x, rows, outputs, alone=alone)
+    else:
+        with model.gathering(rows) as gathered:
+            np.concatenate([_rows_of(*each) for each in slices], out=gathered)
+            model.compute(selection, gathered, rows, outputs, alone=alone)
+    block = Block(outputs, rows)
+    first = 0
     for job, start, stop in slices:
-        end = at + stop - start
-        job.take(_by_layer(selection, outputs, rows, at, end), start, stop)
-        at = end
+        job.take(block, first, start, stop)
+        first += stop - start
 
 
 def _rows_of(job: Job, start: int, stop: int) -> Array:
     return job.x.reshape(job.rows, -1)[start:stop]
-
-
-def _by_layer(selection: Selection, outputs: Float32Array, rows: int, start: int, stop: int) -> list[Float32Array]:
-    """Return some rows of each layer's outputs; the layers lie one after the other, each for all rows."""
-    parts = []
-    at = 0
-    for spec in selection.outputs:
-        width = spec.elements
-        parts.append(outputs[at + start * width : at + stop * width].reshape(stop - start, *spec.shape))
-        at += rows * width
-    return parts

@@ -105,11 +105,15 @@ class LoadedModel:
         Its inputs, layers and outputs.
     instruction_set : str
         "avx512", "avx2", "neon" or "portable": what the kernels use on this machine. It changes no bit.
+    groups : dict
+        Kept here for whoever runs its jobs in batches: what belongs to each selection of layers, as long as the model
+        is there. Nothing in it may refer to the model.
     """
 
     def __init__(self, skeleton: Model, graph: Graph, plan: Plan, arena: Float32Array, weights_precision: str) -> None:
         self.summary: ModelSummary = summarize(skeleton, graph, weights_precision)
         self.instruction_set = TARGET.name
+        self.groups: dict[tuple[str, ...], Any] = {}
         self._skeleton = skeleton
         self._plan = plan
         self._arena = arena

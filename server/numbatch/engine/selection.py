@@ -46,11 +46,14 @@ class Selection(NamedTuple):
         The layers, in the order asked for; their outputs lie one after the other, each for the whole batch.
     elements : int
         The elements of all outputs of one example.
+    places : tuple of (ArraySpec, int, int)
+        The layers, the elements of one example that are before each, and its own.
     """
 
     table: npt.NDArray[np.int64]
     outputs: tuple[ArraySpec, ...]
     elements: int
+    places: tuple[tuple[ArraySpec, int, int], ...]
 
 
 class _Place(NamedTuple):
@@ -81,7 +84,8 @@ def select(plan: Plan, arena_address: int, outputs: Sequence[ArraySpec]) -> Sele
         weights=sum(step.source_rows * step.source_width * step.panels * NR for step in steps),
         input_elements=plan.graph.inputs[0].elements,
     )
-    return Selection(table_of(header, steps), tuple(outputs), elements)
+    places_of_outputs = tuple((spec, wanted[spec.name], spec.elements) for spec in outputs)
+    return Selection(table_of(header, steps), tuple(outputs), elements, places_of_outputs)
 
 
 def _needed(nodes: Sequence[Node], names: set[str]) -> list[Node]:
