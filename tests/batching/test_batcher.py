@@ -91,24 +91,13 @@ def test_what_is_quick_runs_at_once_on_the_thread_that_dispatches() -> None:
     assert [(thread is here, is_guest) for thread, is_guest in threads] == [(False,) * 2, (True,) * 2, (False,) * 2]
 
 
-def test_what_runs_at_once_is_reported_and_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    told = Told()
-
-    def run(parts: Sequence[Part], is_guest: bool) -> None:
-        if parts[0].request.payload == "bad":
-            raise ZeroDivisionError("a bug")
-
-    group = Group("m", run)
-    with batcher(told) as running:
-        assert running.run_now(Request(group, None, 1), 1.0) is None
-        running.submit(Request(group, None, 1))
-        running.run_next()
-        good, bad = Request(group, None, 3), Request(group, "bad", 1)
-        assert running.run_now(good, 1.0) == BatchReport("m", 3, (0.0,), 0.0, False)
-        assert running.run_now(bad, 1.0) == BatchReport("m", 1, (0.0,), 0.0, True)
-    assert len(told.calls) == 1
-    assert (good.problem, type(bad.problem)) == (None, ZeroDivisionError)
-    assert "ZeroDivisionError: a bug" in caplog.text
+def test_what_ran_past_the_queue_is_learned_from() -> None:
+    group = Group("m", lambda parts, is_guest: None)
+    with batcher(Told()) as running:
+        assert not running.may_pass(group, 1, 1.0)
+        running.passed(group, 1, 0.5)
+        assert running.may_pass(group, 1, 1.0)
+        assert not running.may_pass(group, 2, 1.0)
 
 
 def test_a_batch_that_raises_fails_its_requests_and_the_next_runs(caplog: pytest.LogCaptureFixture) -> None:

@@ -258,16 +258,8 @@ def test_the_cost_of_the_next_batch_is_known_once_one_has_run() -> None:
     assert waiting.next_cost(1.0) == pytest.approx(0.002)
 
 
-def test_a_request_that_is_known_to_be_quick_passes_an_empty_queue_uncounted() -> None:
-    waiting, quick = queue(), taught(1, 0.001)
-    request = Request(quick, None, 2)
-    batch = waiting.pass_by(request, 5.0, 0.003)
-    assert batch is not None
-    assert batch.parts == [(request, 0, 2)]
-    assert waiting.statistics == ({}, 0)
-    waiting.passed(batch, 5.5)
-    assert (request.began, request.compute_s, request.problem) == (5.0, 0.5, None)
-    assert quick.cost.batches == 11
+def test_a_request_that_is_known_to_be_quick_may_pass_an_empty_queue() -> None:
+    assert queue().may_pass(taught(1, 0.001), 2, 0.003)
 
 
 @pytest.mark.parametrize(
@@ -280,10 +272,10 @@ def test_a_request_that_is_known_to_be_quick_passes_an_empty_queue_uncounted() -
     ],
 )
 def test_other_requests_take_their_place(known: Group, rows: int, quick_s: float) -> None:
-    assert queue().pass_by(Request(known, None, rows), 0.0, quick_s) is None
+    assert not queue().may_pass(known, rows, quick_s)
 
 
 def test_nothing_passes_what_waits() -> None:
     waiting, quick = queue(), taught(1, 0.001)
     offered(waiting, Request(group("other"), None, 1))
-    assert waiting.pass_by(Request(quick, None, 1), 0.0, 1.0) is None
+    assert not waiting.may_pass(quick, 1, 1.0)

@@ -10,7 +10,7 @@ import pytest
 
 from numbatch.batching import Batcher, Queue, Refusal
 from numbatch.repository.registry import Registry
-from numbatch.serving.core import Core, InferenceCall
+from numbatch.serving.core import Core, Done, InferenceCall, Pending
 from numbatch.wire.codec import NamedArray
 from numbatch.wire.errors import (
     DeadlineExceededError,
@@ -46,6 +46,12 @@ class Bench:
         self.core = Core(self.registry, max_output_bytes=80, clock=lambda: self.now)
         self.core.compute = self.compute(self.core.tell)
 
+    def wait(self, call: InferenceCall) -> Pending:
+        """Ask for a minibatch that does not run at once."""
+        pending = self.core.infer(call)
+        assert isinstance(pending, Pending)
+        return pending
+
 
 def with_core(story: Callable[[Bench], Awaitable[None]]) -> None:
     async def tell() -> None:
@@ -61,10 +67,10 @@ def call(*, inputs: list[NamedArray] | None = None, version: int = 0, deadline: 
 @pytest.mark.parametrize(("version", "ran", "expected"), [(0, 2, [6, 0]), (1, 1, [3, 0])])
 def test_the_version_asked_for_answers(version: int, ran: int, expected: list[float]) -> None:
     async def story(bench: Bench) -> None:
-        pending = bench.core.infer(call(version=version))
+        pending = bench.wait(call(version=version))
         assert not pending.over
         bench.compute.next_job().run()
-        ((layer, output),) = await pending.outputs()
+        ((layer, output),) = await pending.wait()
         assert (pending.version, layer, output.tolist()) == (ran, "positive", expected)
 
     with_core(story)
@@ -72,10 +78,10 @@ def test_the_version_asked_for_answers(version: int, ran: int, expected: list[fl
 
 def test_a_request_that_nobody_waits_for_is_withdrawn() -> None:
     async def story(bench: Bench) -> None:
-        pending = bench.core.infer(call())
+        pending = bench.wait(call())
         bench.core.withdraw(pending)
         with pytest.raises(RequestCancelledError):
-            await pending.outputs()
+            await pending.wait()
         assert not bench.compute.next_job().run()
 
     with_core(story)
@@ -83,10 +89,10 @@ def test_a_request_that_nobody_waits_for_is_withdrawn() -> None:
 
 def test_a_deadline_that_passes_in_the_queue_is_told() -> None:
     async def story(bench: Bench) -> None:
-        pending = bench.core.infer(call(deadline=101.0))
+        pending = bench.wait(call(deadline=101.0))
         bench.compute.next_job().expire()
         with pytest.raises(DeadlineExceededError, match="waited to be computed"):
-            await pending.outputs()
+            await pending.wait()
 
     with_core(story)
 
@@ -102,10 +108,10 @@ def test_a_deadline_that_has_passed_is_refused_at_once() -> None:
 
 def test_a_batch_that_raises_is_internal() -> None:
     async def story(bench: Bench) -> None:
-        pending = bench.core.infer(call())
+        pending = bench.wait(call())
         bench.compute.next_job().fail(ZeroDivisionError("secret"))
         with pytest.raises(InternalError, match="^the batch that the request was in failed; the server's log says"):
-            await pending.outputs()
+            await pending.wait()
 
     with_core(story)
 
@@ -141,11 +147,11 @@ def test_a_refusal_names_the_limit_and_says_when_to_try_again(refusal: Refusal, 
 
 def test_an_answer_over_the_limit_is_refused_before_it_is_computed() -> None:
     async def story(bench: Bench) -> None:
-        fits = bench.core.infer(call(inputs=[("", np.ones((10, 2), np.float32))]))
+        fits = bench.wait(call(inputs=[("", np.ones((10, 2), np.float32))]))
         with pytest.raises(MessageTooLargeError, match=r"outputs of 11 rows: got 88 bytes, expected at most 80 bytes"):
             bench.core.infer(call(inputs=[("", np.ones((11, 2), np.float32))]))
         bench.compute.next_job().run()
-        assert len((await fits.outputs())[0][1]) == 10
+        assert len((await fits.wait())[0][1]) == 10
 
     with_core(story)
 
@@ -173,9 +179,9 @@ def test_one_input_twice_is_refused(names: tuple[str, str]) -> None:
 
 def test_a_model_that_was_replaced_is_freed() -> None:
     async def story(bench: Bench) -> None:
-        pending = bench.core.infer(call())
+        pending = bench.wait(call())
         bench.compute.next_job().run()
-        await pending.outputs()
+        await pending.wait()
         before = weakref.ref(bench.registry.snapshot.ready("tiny")[1])
         del pending
         bench.registry.load_from_message(tiny_model(factor=5), version=2)
@@ -186,7 +192,7 @@ def test_a_model_that_was_replaced_is_freed() -> None:
 
 def test_a_request_that_is_waited_for_is_answered_when_its_batch_has_run() -> None:
     async def story(bench: Bench) -> None:
-        waiting = asyncio.create_task(bench.core.infer(call()).outputs())
+        waiting = asyncio.create_task(bench.wait(call()).wait())
         await asyncio.sleep(0)
         assert not waiting.done()
         bench.compute.next_job().run()
@@ -200,12 +206,12 @@ def test_what_is_quick_runs_at_once() -> None:
     async def story(bench: Bench) -> None:
         batcher = bench.core.compute = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
         first = bench.core.infer(call(), is_alone=True)
-        assert not first.over  # nothing is known yet of how long it takes
-        await first.outputs()
+        assert isinstance(first, Pending)  # nothing is known yet of how long it takes
+        await first.wait()
         await asyncio.to_thread(batcher.close)
         again = bench.core.infer(call(), is_alone=True)
-        assert again.over
-        assert (await again.outputs())[0][1].tolist() == [6, 0]
+        assert isinstance(again, Done)
+        assert (again.version, again.rows, again.outputs[0][1].tolist()) == (2, 1, [6, 0])
 
     with_core(story)
 
@@ -216,11 +222,11 @@ def test_the_manual_compute_does_what_a_batcher_does() -> None:
         batcher = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
         if batched:
             bench.core.compute = batcher
-        pendings = [bench.core.infer(call(version=version)) for version in (1, 2)]
+        pendings = [bench.wait(call(version=version)) for version in (1, 2)]
         if not batched:
             bench.compute.next_job().run()
             bench.compute.next_job().run()
-        results = [(pending.version, *(await pending.outputs())[0]) for pending in pendings]
+        results = [(pending.version, *(await pending.wait())[0]) for pending in pendings]
         await asyncio.to_thread(batcher.close)
         return [(version, layer, output.tolist()) for version, layer, output in results]
 

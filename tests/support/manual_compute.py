@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Self
 
-from numbatch.batching import BatchReport, Part, QueueStatistics, Refusal, Request
+from numbatch.batching import BatchReport, Group, Part, QueueStatistics, Refusal, Request
 from numbatch.batching.batcher import Tell
 
 
@@ -65,8 +65,12 @@ class ManualCompute:
         self._tell = tell
         return self
 
-    def run_now(self, request: Request, quick_s: float) -> None:
-        """Run nothing: the test does."""
+    def may_pass(self, group: Group, rows: int, quick_s: float) -> bool:
+        """Let nothing run: the test does."""
+        return False
+
+    def passed(self, group: Group, rows: int, seconds: float) -> None:
+        """Do nothing: nothing passes."""
 
     def submit(self, request: Request) -> Refusal | None:
         if self.refusal is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from numbatch.batching.limits import Refusal
 from numbatch.batching.queue import Queue, QueueStatistics
 from numbatch.batching.report import BatchReport
-from numbatch.batching.request import Batch, Request
+from numbatch.batching.request import Batch, Group, Request
 
 _log = logging.getLogger(__name__)
 
@@ -47,23 +47,17 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def run_now(self, request: Request, quick_s: float) -> BatchReport | None:
-        """Run a request here and at once, if nothing waits and it is known to take less than `quick_s`.
+    def may_pass(self, group: Group, rows: int, quick_s: float) -> bool:
+        """Return whether a request may run at once, past the queue: nothing waits, and it is known to take less time.
 
-        Returns
-        -------
-        BatchReport or None
-            None: it did not run. Else it has ended, and is not told of.
+        Whoever runs it says so with `passed`.
         """
+        return self._queue.may_pass(group, rows, quick_s)
+
+    def passed(self, group: Group, rows: int, seconds: float) -> None:
+        """Take note of how long a request took that ran past the queue."""
         with self._lock:
-            batch = self._queue.pass_by(request, self._clock(), quick_s)
-        if batch is None:
-            return None
-        problem = self._compute(batch, is_guest=True)
-        with self._lock:
-            now = self._clock()
-            self._queue.passed(batch, now, problem)
-        return BatchReport(batch.group.model, batch.rows, (0.0,), now - batch.began, problem is not None)
+            group.cost.learn(rows, seconds)
 
     def submit(self, request: Request) -> Refusal | None:
         """Let a request wait, or say why it may not. It runs once `dispatch` is called."""

@@ -127,26 +127,13 @@ class Queue:
                 self._release(request)
         return ended
 
-    def pass_by(self, request: Request, now: float, quick_s: float) -> Batch | None:
-        """Return the batch of a request that runs at once, if nothing waits and it is known to take less time.
+    def may_pass(self, group: Group, rows: int, quick_s: float) -> bool:
+        """Return whether a request may run at once, uncounted: nothing waits, and it is known to take less time.
 
-        No limit is for such a request, and no count: it is over before another comes.
+        It is over before another comes, so no limit is for it.
         """
-        group, rows = request.group, request.rows
-        most, delay_s = group.limits[:2]
-        if self._waiting or not group.cost.batches or rows > most or delay_s or group.cost.of(rows, most) >= quick_s:
-            return None
-        request.state = State.ENDED
-        request.arrived = request.began = now
-        return Batch(group, [Part(request, 0, rows)], rows, now)
-
-    def passed(self, batch: Batch, now: float, problem: BaseException | None = None) -> None:
-        """Take note that the batch of such a request has run or failed."""
-        (request, _, _), *_ = batch.parts
-        request.compute_s = now - batch.began
-        request.problem = problem
-        if problem is None:
-            batch.group.cost.learn(batch.rows, request.compute_s)
+        cost, (most, delay_s, *_) = group.cost, group.limits
+        return not self._waiting and cost.batches > 0 and rows <= most and not delay_s and cost.of(rows, most) < quick_s
 
     def withdraw(self, request: Request) -> bool:
         """Let go of a request that nobody waits for any more; return whether it was still in flight.

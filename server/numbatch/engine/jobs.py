@@ -59,6 +59,12 @@ class Job:
             found.append((spec.name, rows.reshape(self.axes + spec.shape)))
         return found
 
+    def run_alone(self) -> None:
+        """Compute it here, by this thread alone."""
+        outputs = np.empty(self.rows * self.selection.elements, np.float32)
+        self.model.compute(self.selection, self.x, self.rows, outputs, alone=True)
+        self._block = Block(outputs, self.rows)
+
     def take(self, block: "Block", first: int, start: int, stop: int) -> None:
         """Take the outputs of rows `start` to `stop`, which are those from `first` on in the block."""
         if stop - start == self.rows:

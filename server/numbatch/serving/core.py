@@ -4,6 +4,7 @@ All of it runs on the thread of the event loop, but for the batches themselves, 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -19,6 +20,8 @@ from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array
 
+_log = logging.getLogger(__name__)
+
 # What takes less is computed on the event loop: handing it to a thread and back costs more than it delays others.
 _QUICK_S = 100e-6
 # What takes less is computed before others are looked for that could run with it: a place in a batch costs some 20 us,
@@ -27,6 +30,7 @@ _VERY_QUICK_S = 40e-6
 
 _NEVER = float("inf")
 
+_BATCH_FAILED = "the batch that the request was in failed; the server's log says more"
 _NO_TIME_LEFT = "the deadline passed while the request waited to be computed"
 
 
@@ -79,7 +83,7 @@ class Pending(Request):
         self.failure: NumbatchError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def outputs(self) -> Sequence[NamedArray]:
+    async def wait(self) -> Sequence[NamedArray]:
         """Wait for the answer: the outputs in the order asked for. At most one task may wait.
 
         Raises
@@ -108,11 +112,45 @@ class Pending(Request):
             self._waiter.set_result(None)
 
 
+class Done:
+    """A request that was computed at once.
+
+    Attributes
+    ----------
+    job : Job
+        Has the outputs.
+    version : int
+        The version that answered.
+    rows : int
+        Its examples.
+    compute_s : float
+        How long it took.
+    """
+
+    __slots__ = ("compute_s", "job", "rows", "version")
+
+    queue_s = 0.0
+
+    def __init__(self, job: Job, version: int, compute_s: float) -> None:
+        self.job = job
+        self.version = version
+        self.rows = job.rows
+        self.compute_s = compute_s
+
+    @property
+    def outputs(self) -> Sequence[NamedArray]:
+        """The outputs in the order asked for."""
+        return self.job.outputs
+
+
 class Compute(Protocol):
     """What the core needs of a `Batcher`."""
 
-    def run_now(self, request: Request, quick_s: float) -> BatchReport | None:
-        """Run a request at once, if that takes less time and nothing waits; None: it did not run."""
+    def may_pass(self, group: Group, rows: int, quick_s: float) -> bool:
+        """Return whether a request may run at once, past the queue."""
+
+    def passed(self, group: Group, rows: int, seconds: float) -> None:
+        """Take note of how long one took that did."""
 
     def submit(self, request: Request) -> Refusal | None:
         """Let a request wait, or say why it may not."""
@@ -176,8 +214,8 @@ class Core:
         self._loop = asyncio.get_running_loop()
         self._will_dispatch = False
 
-    def infer(self, call: InferenceCall, *, is_alone: bool = False) -> Pending:
-        """Start on a minibatch.
+    def infer(self, call: InferenceCall, *, is_alone: bool = False) -> Pending | Done:
+        """Start on a minibatch, and be done with it if that is quick.
 
         Parameters
         ----------
@@ -206,12 +244,9 @@ class Core:
             deadline = _NEVER
         elif deadline <= self._clock():
             raise error(Reason.DEADLINE_EXCEEDED, "the deadline had passed when the request was read")
+        if self.compute.may_pass(group, job.rows, _QUICK_S if is_alone else _VERY_QUICK_S):
+            return self._compute_at_once(job, group, version)
         pending = Pending(group, job, version, call.priority, deadline)
-        # The same as below, only faster: without a queue, a future and another turn of the loop.
-        report = self.compute.run_now(pending, _QUICK_S if is_alone else _VERY_QUICK_S)
-        if report is not None:
-            self._answer((pending,), report)
-            return pending
         refusal = self.compute.submit(pending)
         if refusal is not None:
             raise _refused(refusal)
@@ -221,9 +256,9 @@ class Core:
             self._loop.call_soon(self._dispatch)
         return pending
 
-    def withdraw(self, pending: Pending) -> None:
+    def withdraw(self, pending: Pending | Done) -> None:
         """Let go of a request whose answer nobody waits for any more."""
-        if not pending.over:
+        if isinstance(pending, Pending) and not pending.over:
             self.compute.withdraw(pending)
             pending.end(error(Reason.CANCELLED, "the request was withdrawn"))
 
@@ -240,6 +275,21 @@ class Core:
         except RuntimeError:
             pass  # the loop has ended: nobody waits any more
 
+    def _compute_at_once(self, job: Job, group: Group, version: int) -> Done:
+        """Do the same as the queue, only faster: without a place in it, a future, and another turn of the loop."""
+        began = self._clock()
+        try:
+            job.run_alone()
+        except Exception:
+            fields = {"rows": job.rows, "model": group.model}
+            _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
+            self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), self._clock() - began, True))
+            raise error(Reason.INTERNAL, _BATCH_FAILED) from None
+        seconds = self._clock() - began
+        self.compute.passed(group, job.rows, seconds)
+        self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), seconds, False))
+        return Done(job, version, seconds)
+
     def _dispatch(self) -> None:
         self._will_dispatch = False
         self.compute.dispatch(_QUICK_S)
@@ -252,8 +302,7 @@ class Core:
             if pending.expired:
                 pending.end(error(Reason.DEADLINE_EXCEEDED, _NO_TIME_LEFT))
             elif pending.problem is not None:
-                problem = "the batch that the request was in failed; the server's log says more"
-                pending.end(error(Reason.INTERNAL, problem))
+                pending.end(error(Reason.INTERNAL, _BATCH_FAILED))
             else:
                 pending.end()
         if report is not None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import grpc
 
 from numbatch.batching import Priority
-from numbatch.serving.core import Core, InferenceCall, Pending
+from numbatch.serving.core import Core, Done, InferenceCall, Pending
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.observer import Observer, RequestReport
 from numbatch.serving.rpc.calls import Calls, deadline_of
@@ -27,7 +27,7 @@ from numbatch.v1.inference_pb2 import (
     InferResponse,
     StreamInferResponse,
 )
-from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE, NamedArray
+from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import read_tensor
@@ -54,7 +54,7 @@ class _Work:
         self.size_bytes = size_bytes
         self._give_up = give_up
         self.request = InferRequest()
-        self.pending: Pending | None = None
+        self.pending: Pending | Done | None = None
         self.problem: NumbatchError | None = None
 
     def about(self, problem: BaseException) -> NumbatchError:
@@ -65,12 +65,6 @@ class _Work:
 
     def cancel(self) -> None:
         self._give_up(self)
-
-    async def outputs(self) -> Sequence[NamedArray]:
-        if self.pending is None:
-            assert self.problem is not None
-            raise self.problem
-        return await self.pending.outputs()
 
 
 class InferenceService:
@@ -122,8 +116,8 @@ class InferenceService:
         work = _Work("Infer", len(data), self._give_up)
         try:
             work.request, blobs = INFER_REQUEST.decode(data)
-            self._start(work, blobs, deadline)
-            outputs = await work.outputs()
+            pending = self._start(work, blobs, deadline)
+            outputs = pending.outputs if isinstance(pending, Done) else await pending.wait()
             answer = INFER_RESPONSE.encode(_response(work), outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except asyncio.CancelledError:
@@ -162,7 +156,11 @@ class InferenceService:
     async def _finish_streamed(self, work: _Work) -> bytes:
         request = work.request
         try:
-            outputs = await work.outputs()
+            pending = work.pending
+            if pending is None:
+                assert work.problem is not None
+                raise work.problem
+            outputs = pending.outputs if isinstance(pending, Done) else await pending.wait()
             message = StreamInferResponse(request_id=request.request_id, response=_response(work))
             answer = STREAM_INFER_RESPONSE.encode(message, outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
@@ -176,7 +174,7 @@ class InferenceService:
         self._report(work, response_bytes=len(answer))
         return answer
 
-    def _start(self, work: _Work, blobs: list[memoryview], deadline: float | None) -> None:
+    def _start(self, work: _Work, blobs: list[memoryview], deadline: float | None) -> Pending | Done:
         request = work.request
         if len(request.request_id) > _MAX_REQUEST_ID:
             got, expected = f"{len(request.request_id)} characters", f"at most {_MAX_REQUEST_ID}"
@@ -190,7 +188,8 @@ class InferenceService:
             for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
         ]
         call = InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
-        work.pending = self._core.infer(call, is_alone=self._is_alone())
+        work.pending = pending = self._core.infer(call, is_alone=self._is_alone())
+        return pending
 
     def _give_up(self, work: _Work) -> None:
         """Let go of a request whose caller does not wait any more."""
