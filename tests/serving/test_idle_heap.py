@@ -30,11 +30,30 @@ def test_an_idle_server_that_has_taken_nothing_is_let_be() -> None:
     assert not any(Process().looks(20))
 
 
-def test_what_work_has_left_is_given_back_once_after_a_while_without_work() -> None:
+def test_what_work_has_left_is_given_back_after_a_while_without_work() -> None:
     process = Process()
     process.looks(10)
     process.work(resident=250 * MIB)
-    assert process.looks(10) == [False] * 3 + [True] + [False] * 6
+    assert process.looks(4) == [False, False, False, True]
+    process.resident = 102 * MIB
+    assert not any(process.looks(400))
+
+
+def test_what_comes_to_light_later_is_given_back_too() -> None:
+    process = Process()
+    process.looks(5)
+    process.resident = 250 * MIB  # a message that was refused
+    assert process.looks(3) == [False, False, True]
+
+
+def test_what_is_in_use_after_all_is_let_be() -> None:
+    process = Process()
+    process.looks(10)
+    process.work(resident=250 * MIB)
+    assert sum(process.looks(256)) == 7
+    assert not any(process.looks(400))
+    process.work(resident=253 * MIB)
+    assert not any(process.looks(400))
 
 
 def test_a_busy_server_is_let_be() -> None:
@@ -43,17 +62,6 @@ def test_a_busy_server_is_let_be() -> None:
     for _ in range(20):
         process.work(resident=250 * MIB)
         assert not any(process.looks(3))
-
-
-def test_what_is_still_in_use_is_not_looked_for_again() -> None:
-    process = Process()
-    process.looks(10)
-    process.work(resident=250 * MIB)
-    assert any(process.looks(10))
-    process.resident = 200 * MIB  # a model was loaded
-    process.heap.trimmed()
-    process.work(resident=205 * MIB)
-    assert not any(process.looks(10))
 
 
 def test_this_process_takes_some() -> None:

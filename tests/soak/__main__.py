@@ -16,8 +16,8 @@ from soak.rounds import Round, play
 from soak.vandals import damage_the_codec
 
 _DAMAGED = 100_000
-_SHARE_OF_ONE_PROCESS = 0.6
-_LEAKY_S = 45.0
+_SHARE_OF_ONE_PROCESS = 0.55
+_LEAKY_S = 40.0
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ _BURST_EVERY_S = 3.0
 
 
 class Callers:
-    """Ask until they are told to stop.
+    """Ask and compare.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ class Callers:
         self._rng = rng
         self._stopped = asyncio.Event()
 
-    async def run(self, unary: int = 6, streams: int = 2) -> None:
-        """Ask, until `stop`."""
+    async def run(self, seconds: float, unary: int = 6, streams: int = 2) -> None:
+        """Ask for some seconds."""
+        asyncio.get_running_loop().call_later(seconds, self._stopped.set)
         async with AsyncClient(self._address) as client, asyncio.TaskGroup() as group:
             for _ in range(unary):
                 group.create_task(self._again(lambda: self._ask(client)))
@@ -53,10 +54,6 @@ class Callers:
             group.create_task(self._again(lambda: self._swapped(client)))
             group.create_task(self._again(lambda: self._burst(client), _BURST_EVERY_S))
             group.create_task(self._again(self._newcomer, 0.5))
-
-    def stop(self) -> None:
-        """Let them finish."""
-        self._stopped.set()
 
     async def _again(self, do: Callable[[], Coroutine[Any, Any, None]], pause_s: float = _PAUSE_S) -> None:
         while not self._stopped.is_set():

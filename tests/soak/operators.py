@@ -12,7 +12,7 @@ from soak.ledger import Ledger
 from support.server import write_model
 from support.tiny import tiny_model
 
-_ENOUGH_FOR_A_POLL_S = 1.3
+_ENOUGH_FOR_A_POLL_S = 1.2
 _NOT_THERE = {"MODEL_NOT_FOUND", "MODEL_NOT_READY", "VERSION_NOT_FOUND"}
 
 
@@ -25,11 +25,12 @@ class Operators:
         self._ledger = ledger
         self._rng = rng
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="soak-operators")
         self._version = 1
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or go on."""
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._run, name="soak-operators")
         self._thread.start()
 
     def stop(self) -> None:

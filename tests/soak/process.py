@@ -13,7 +13,7 @@ _SERVER = ("-m", "numbatch.cli")
 _LEAKY = ("-m", "soak.leaky_server")
 _STOP_S = 40
 
-STREAM_STALL_S = 2
+STREAM_STALL_S = 1
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ def as_json(played: Round) -> dict[str, Any]:
         "requests": played.requests,
         "outcomes": {kind: dict(outcomes) for kind, outcomes in played.ledger.outcomes.items()},
         "growth": {name: grown._asdict() for name, grown in played.growths.items()},
+        "samples": [
+            {"seconds": at - played.times[0], **sample._asdict()}
+            for at, sample in zip(played.times, played.samples, strict=True)
+        ],
         "leaks": played.leaks,
         "problems": played.ledger.problems,
     }

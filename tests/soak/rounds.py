@@ -3,19 +3,23 @@
 import asyncio
 import random
 import tempfile
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from soak.callers import Callers
-from soak.cast import Question, questions, write_repository
+from soak.cast import questions, write_repository
 from soak.ledger import Ledger
 from soak.operators import Operators
 from soak.process import Served, server_process
-from soak.samples import Sample, Sampler
+from soak.samples import Sample, at_rest
 from soak.trend import Growth, growth
 from soak.vandals import Vandals
-from support.aftermath import metrics, total, unharmed
+from support.aftermath import BUSY, metrics, settled, total, unharmed
+
+_LOAD_S = 3.0
+# On a slow machine, a round takes longer rather than see too little.
+_LEAST_CYCLES = 7
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Round:
     processes: int = 1
     requests: float = 0.0
     ledger: Ledger = field(default_factory=Ledger)
+    times: list[float] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     growths: dict[str, Growth] = field(default_factory=dict)
 
     @property
@@ -65,16 +71,14 @@ class Round:
 def play(name: str, seconds: float, *, workers: int = 1, leaky: bool = False, seed: int = 1) -> Round:
     """Soak a server for some seconds."""
     played = Round(name, seconds, processes=workers)
-    asked = questions(seed)
     with tempfile.TemporaryDirectory(prefix="numbatch-soak-") as folder:
         repository, log = Path(folder, "models"), Path(folder, "log")
         write_repository(repository)
         try:
             with server_process(repository, log, workers=workers, leaky=leaky) as served:
                 with unharmed(served.address, served.http_address, served.pids):
-                    sampler = _load(served, repository, asked, played, seed)
+                    _load_and_rest(served, repository, played, seed)
                 played.requests = total(metrics(served.http_address), "numbatch_requests_total")
-            _judge(played, sampler)
         except (AssertionError, RuntimeError, ValueError) as wrong:
             played.ledger.complain("the server", str(wrong))
         if "Traceback" in (said := log.read_text()):
@@ -83,30 +87,26 @@ def play(name: str, seconds: float, *, workers: int = 1, leaky: bool = False, se
     return played
 
 
-def _load(served: Served, repository: Path, asked: Sequence[Question], played: Round, seed: int) -> Sampler:
-    ledger, rng = played.ledger, random.Random(seed)
-    sampler = Sampler(served, lambda problem: ledger.complain("looking at the server", problem))
-    vandals = Vandals(served.address, asked, ledger, seed)
-    operators = Operators(served.address, repository, ledger, rng)
-    helpers: Sequence[Sampler | Vandals | Operators] = [sampler, vandals, operators]
-
-    async def call() -> None:
-        callers = Callers(served.address, asked, ledger, rng)
-        calling = asyncio.create_task(callers.run())
-        await asyncio.wait([calling], timeout=played.seconds)
-        callers.stop()
-        await calling
-
-    for helper in helpers:
-        helper.start()
-    try:
-        asyncio.run(call())
-    finally:
-        for helper in helpers:
-            helper.stop()
-    return sampler
-
-
-def _judge(played: Round, sampler: Sampler) -> None:
+def _load_and_rest(served: Served, repository: Path, played: Round, seed: int) -> None:
+    """Let everybody do what they do for some seconds, then nobody, again and again."""
+    asked = questions(seed)
+    times, samples = played.times, played.samples
+    operators = Operators(served.address, repository, played.ledger, random.Random(seed))
+    until = time.monotonic() + played.seconds
+    with asyncio.Runner() as runner:
+        while time.monotonic() < until or len(times) < _LEAST_CYCLES:
+            cycle_seed = seed + len(times)
+            vandals = Vandals(served.address, asked, played.ledger, cycle_seed)
+            vandals.start()
+            operators.start()
+            try:
+                callers = Callers(served.address, asked, played.ledger, random.Random(cycle_seed))
+                runner.run(callers.run(_LOAD_S))
+            finally:
+                vandals.stop()
+                operators.stop()
+            settled(lambda: not total(metrics(served.http_address), *BUSY), "something stays in flight")
+            samples.append(at_rest(served, samples))
+            times.append(time.monotonic())
     for number, name in enumerate(Sample._fields):
-        played.growths[name] = growth(sampler.times, [sample[number] for sample in sampler.samples])
+        played.growths[name] = growth(times, [sample[number] for sample in samples])

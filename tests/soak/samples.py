@@ -1,16 +1,18 @@
-"""What a server holds, looked at again and again."""
+"""What a server holds while nobody asks for anything."""
 
 import os
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from soak.process import Served
 from support.aftermath import metrics, total
 
-_EVERY_S = 0.25
+# A server that is idle for 1, 2, 4 s gives back what its heap keeps; then its memory is what it uses.
+_LONGEST_REST_S = 4.6
+_LOOK_EVERY_S = 0.1
+_AS_BEFORE_MIB = 2.0
 
 
 class Sample(NamedTuple):
@@ -23,7 +25,18 @@ class Sample(NamedTuple):
     series: float
 
 
-def look(served: Served) -> Sample:
+def at_rest(served: Served, before: Sequence[Sample]) -> Sample:
+    """Look until the memory is down to what it was before, or for long enough; return the least of each."""
+    goal = min((sample.memory_mib for sample in before), default=0.0) + _AS_BEFORE_MIB
+    seen = [_look(served)]
+    until = time.monotonic() + _LONGEST_REST_S
+    while seen[-1].memory_mib > goal and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
+        seen.append(_look(served))
+    return Sample(*map(min, zip(*seen, strict=True)))
+
+
+def _look(served: Served) -> Sample:
     """Look once. Memory is what was written to: pages of files come and go as the system likes."""
     status = [Path(f"/proc/{pid}/status").read_text() for pid in served.pids]
     found = metrics(served.http_address)
@@ -34,34 +47,6 @@ def look(served: Served) -> Sample:
         total(found, "numbatch_event_loop_tasks"),
         len(found),
     )
-
-
-class Sampler(threading.Thread):
-    """Looks several times a second until it is told to stop."""
-
-    def __init__(self, served: Served, on_problem: Callable[[str], None]) -> None:
-        super().__init__(name="soak-sampler", daemon=True)
-        self._served = served
-        self._on_problem = on_problem
-        self._stopped = threading.Event()
-        self.times: list[float] = []
-        self.samples: list[Sample] = []
-
-    def run(self) -> None:
-        """Look."""
-        while not self._stopped.wait(_EVERY_S):
-            try:
-                sample = look(self._served)
-            except Exception as failed:
-                self._on_problem(f"{type(failed).__name__}: {failed}")
-                continue
-            self.times.append(time.monotonic())
-            self.samples.append(sample)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopped.set()
-        self.join()
 
 
 def _field(status: str, name: str) -> int:

@@ -1,10 +1,10 @@
 """Whether a level that was sampled again and again grows: what a leak is, and what noise is.
 
-Memory goes up and down with what is in flight; what leaks is seen where it is lowest. So the samples after the warm-up
-are cut into `WINDOWS` spans, and of each only the lowest value counts. Through these goes the line of Theil and Sen:
-its slope is the median of the slopes of all pairs, which no outlier moves. How sure that slope is follows from how many
-pairs agree (Sen's confidence interval, by the variance of Kendall's S): a level grows if even the lower end of the
-interval, over the time that was watched, is more than is allowed.
+Memory goes up and down with what is in flight; what leaks is seen where it is lowest. So samples are taken at rest,
+those after the warm-up are cut into at most `WINDOWS` spans of time, and of each the lowest counts. Through these goes
+the line of Theil and Sen: its slope is the median of the slopes of all pairs, which no outlier moves. How sure that
+slope is follows from how many pairs agree (Sen's confidence interval, by the variance of Kendall's S): a level grows if
+even the lower end of the interval, over the time that was watched, is more than is allowed.
 
 What is allowed is a step that heaps and caches may take until they have seen everything, plus a rate for the time.
 In two minutes the step decides: 6 MiB after some ten thousand requests find what leaks 500 bytes per request. In hours
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WINDOWS = 16
-WARM_UP = 0.3
+WARM_UP = 0.25
+_LEAST_POINTS = 4
 
 # One-sided, 95 %.
 _Z = 1.645
@@ -60,8 +61,8 @@ def growth(times: Sequence[float], values: Sequence[float]) -> Growth:
         if before is None or value < before[1]:
             lowest[window] = (time, value)
     points = [point for point in lowest if point is not None]
-    if len(points) < WINDOWS // 2:
-        raise ValueError(f"samples in {len(points)} of {WINDOWS} windows: too few to judge by")
+    if len(points) < _LEAST_POINTS:
+        raise ValueError(f"{len(points)} samples after the warm-up: too few to judge by, take more time")
     slopes = sorted((y2 - y1) / (t2 - t1) for i, (t1, y1) in enumerate(points) for t2, y2 in points[i + 1 :])
     n = len(points)
     unsure = _Z * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)

@@ -143,7 +143,7 @@ class Vandals:
                 victim.kill()
                 victim.communicate()
                 self._ledger.note("clients killed", "killed")
-        self._stopped.wait(4)
+        self._stopped.wait(1)
 
 
 def damage_the_codec(count: int, seed: int, ledger: Ledger) -> None:

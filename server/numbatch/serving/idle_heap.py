@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-# What is worth the milliseconds, and how many looks the server must have been idle before.
-_WORTH_BYTES = 16 * 2**20
-_IDLE_LOOKS = 4
+_WORTH_BYTES = 4 * 2**20
+
+# After so many looks without work: with four a second, after 1, 2, 4 ... 64 s. What a connection holds, or a message
+# that is refused, is not in flight, and may be freed later than what is.
+_LOOKS = [4 * 2**power for power in range(7)]
 
 
 class IdleHeap:
@@ -36,16 +38,13 @@ class IdleHeap:
             self._idle_looks = 0
             return False
         self._idle_looks += 1
-        if self._idle_looks != _IDLE_LOOKS:
+        if self._idle_looks not in _LOOKS:
             return False
-        resident = self._resident_bytes()
-        if self._least is None or resident < self._least:
-            self._least = resident
-        return resident >= self._least + _WORTH_BYTES
-
-    def trimmed(self) -> None:
-        """Take note that it was: what is left is in use."""
-        self._least = self._resident_bytes()
+        resident, least = self._resident_bytes(), self._least
+        last = self._idle_looks == _LOOKS[-1]
+        # What is left in the end is in use, as by a model that was loaded.
+        self._least = resident if least is None or last else min(least, resident)
+        return least is not None and resident >= least + _WORTH_BYTES
 
 
 def resident_bytes() -> int:

@@ -113,17 +113,13 @@ class Observability(Observer):
         """
         self._metrics.loop_lag.observe(lag_s)
         if self._idle_heap.look():
-            self._loop.run_in_executor(None, self._trim_heap)
+            self._loop.run_in_executor(None, trim_heap)
         if self._shared_folder is not None and now - self._shared_at >= _SHARE_EVERY_S:
             self._shared_at = now
             self._refresh()
         if now - self._told_at >= _TELL_SUPPRESSED_EVERY_S:
             self._told_at = now
             self._request_log.tell_suppressed()
-
-    def _trim_heap(self) -> None:
-        trim_heap()
-        self._idle_heap.trimmed()
 
     def _tell_bug(self) -> None:
         """Log an exception of an observer: the first one, as the next request is likely to bring it as well."""
