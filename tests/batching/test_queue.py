@@ -207,13 +207,13 @@ def test_a_wait_beyond_the_deadline_is_refused_at_once() -> None:
     for _ in range(3):
         offered(waiting, Request(slow, None, 1))
     begun(waiting, 0.0)
-    # 0.05 s of the batch that runs, 0.2 s of the two that wait, 0.1 s of its own.
-    refusal = waiting.offer(Request(slow, None, 1, deadline=0.35), 0.05)
+    # 0.05 s of the batch that runs, 0.2 s of the two that wait, 0.1 s of its own; six tenths of 0.5 s are 0.3 s.
+    refusal = waiting.offer(Request(slow, None, 1, deadline=0.55), 0.05)
     assert refusal is not None
     assert refusal.limit == "deadline"
     assert (refusal.got, refusal.most) == pytest.approx((0.35, 0.30))
     assert refusal.retry_after_s == pytest.approx(0.05)
-    offered(waiting, Request(slow, None, 1, deadline=0.41), 0.05)
+    offered(waiting, Request(slow, None, 1, deadline=0.66), 0.05)
 
 
 def test_an_urgent_request_waits_for_urgent_ones_only() -> None:

@@ -1,7 +1,9 @@
 """The compute threads: how many there may be, that they come and go, and that nobody gets another's answer."""
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numbatch.engine import compute_threads, load_model, set_compute_threads
+from numbatch.engine import compute_threads, load_model, set_compute_threads, set_helpers_niceness
 from numbatch.kernels.target import TARGET
 from numbatch.wire.errors import InvalidArgumentError
 from numbatch.wire.reasons import Reason
@@ -151,7 +153,7 @@ def test_helpers_that_inherit_flushing_of_denormals_give_the_same_bits(name: str
 FORK = """
 import os, sys, threading
 import numpy as np
-from numbatch.engine import compute_threads, load_model, set_compute_threads
+from numbatch.engine import compute_threads, load_model, set_compute_threads, set_helpers_niceness
 from support.networks import WIDE, drawn, network
 model, x = load_model(network(*WIDE)), drawn("input", 130, 300)
 set_compute_threads(3)
@@ -195,3 +197,20 @@ def test_a_helper_that_shares_its_callers_processor_goes_to_another() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert os.sched_getaffinity(helper) == allowed - {cpu}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has a priority for each thread")
+def test_helpers_can_be_told_to_stand_back() -> None:
+    set_helpers_niceness(7)
+    try:
+        set_compute_threads(2)
+        model = loaded("wide")
+        model.infer(case("wide", 130)[0])
+        (helper,) = (thread for thread in threading.enumerate() if thread.name.startswith("numbatch-helper"))
+        assert helper.native_id is not None
+        until = time.monotonic() + 10
+        while os.getpriority(os.PRIO_PROCESS, helper.native_id) != 7:
+            assert time.monotonic() < until
+        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == 0
+    finally:
+        set_helpers_niceness(0)

@@ -28,8 +28,8 @@ from support.tiny import tiny_model
 T = TypeVar("T")
 
 LATE = (
-    "deadline: the request would not be answered in the time that its caller gives it: got 0.1 s, expected at least "
-    "0.3 s, by what the batches before took; try again in 0.2 s"
+    "deadline: the request would wait for too much of the time that its caller gives it: got 0.3 s, by what the "
+    "batches before took, expected at most 0.1 s; try again in 0.2 s"
 )
 ROW = np.array([3, -1], np.float32)
 

@@ -13,7 +13,7 @@ from numbatch.engine.files import read_model
 from numbatch.engine.footprint import Footprint, footprint
 from numbatch.engine.loaded import LoadedModel, load_model
 from numbatch.engine.specs import ArraySpec, LayerInfo, ModelSummary
-from numbatch.engine.threads import compute_threads, set_compute_threads
+from numbatch.engine.threads import compute_threads, set_compute_threads, set_helpers_niceness
 from numbatch.engine.validation import validate_model
 from numbatch.kernels.processors import available_cpus
 
@@ -29,5 +29,6 @@ __all__ = [
     "load_model",
     "read_model",
     "set_compute_threads",
+    "set_helpers_niceness",
     "validate_model",
 ]

@@ -5,6 +5,7 @@ A helper sits inside compiled code, waits there for work, and needs neither the 
 """
 
 import os
+import sys
 import threading
 
 import numpy as np
@@ -62,6 +63,8 @@ class Team:
             helper.start()
 
     def _help(self) -> None:
+        if _helpers_niceness and sys.platform == "linux":  # elsewhere it would be the whole process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _helpers_niceness)
         run_network(self.table, _NOTHING, _NOTHING, SERVE, _NOTHING, self.table)
 
     def dismiss(self) -> None:
@@ -74,6 +77,8 @@ class Team:
 
 # The team of whoever works alone.
 NOBODY = Team(1)
+
+_helpers_niceness = 0
 
 _lock = threading.Lock()
 _team: Team | None = None
@@ -116,6 +121,21 @@ def set_compute_threads(threads: int) -> None:
         before, _team, _chosen = _team, Team(threads), threads
     if before is not None:
         before.dismiss()
+
+
+def set_helpers_niceness(niceness: int) -> None:
+    """Let the helpers of teams that are made from now on stand back for the other threads of the machine.
+
+    A server wants that: with as many threads that compute as processors, its event loop would have to wait for one of
+    them before it answers anybody. Helpers hold no interpreter lock, so nobody waits for them but the batch.
+
+    Parameters
+    ----------
+    niceness : int
+        0 to 19. Linux alone has it for each thread; elsewhere it has no effect.
+    """
+    global _helpers_niceness
+    _helpers_niceness = niceness
 
 
 def _forget() -> None:

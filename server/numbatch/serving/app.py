@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
-from numbatch.engine import compute_threads, set_compute_threads
+from numbatch.engine import compute_threads, set_compute_threads, set_helpers_niceness
 from numbatch.engine.resident import release_compiler, trim_heap
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.info import ServerInfo
@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 # How long after the grace period the process may take to end before it is ended.
 _LAST_RESORT_S = 5.0
 _EX_SOFTWARE = 70
+
+# The event loop then gets a processor ten times as soon as a helper does.
+_HELPERS_NICENESS = 10
 
 
 def serve(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = lambda _: None) -> None:
@@ -46,10 +49,16 @@ def serve(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = lamb
         If the model repository cannot be read or the address cannot be had; the message says which and why.
     """
     configure_logs(config.log_level, config.log_format)
-    if config.compute_threads is not None:
-        set_compute_threads(config.compute_threads)
+    use_processors(config)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(config, on_ready))
+
+
+def use_processors(config: ServerConfig) -> None:
+    """Say how many threads work on a large batch, and that they stand back for the event loop."""
+    set_helpers_niceness(_HELPERS_NICENESS)
+    if config.compute_threads is not None:
+        set_compute_threads(config.compute_threads)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -334,10 +334,10 @@ def _refused(refusal: Refusal) -> NumbatchError:
     if refusal.limit == "deadline":
         return error(
             Reason.SERVER_OVERLOADED,
-            "the request would not be answered in the time that its caller gives it",
+            "the request would wait for too much of the time that its caller gives it",
             field="deadline",
-            got=f"{refusal.most:.3g} s",
-            expected=f"at least {refusal.got:.3g} s, by what the batches before took",
+            got=f"{refusal.got:.3g} s, by what the batches before took",
+            expected=f"at most {refusal.most:.3g} s",
             hint=hint,
             retry_delay_s=after,
         )

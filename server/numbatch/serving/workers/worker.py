@@ -12,9 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from numbatch.engine import set_compute_threads
 from numbatch.engine.shared import SharedModels
-from numbatch.serving.app import new_event_loop, run_until_stopped
+from numbatch.serving.app import new_event_loop, run_until_stopped, use_processors
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.control import LocalControl
 from numbatch.serving.logs import configure_logs, number_log_lines
@@ -57,8 +56,7 @@ async def _work(end: socket.socket) -> int:
     config = config_from_json(order["config"])
     configure_logs(config.log_level, config.log_format)
     number_log_lines(order["worker"])
-    if config.compute_threads is not None:
-        set_compute_threads(config.compute_threads)
+    use_processors(config)
     link = Link(channel)
     try:
         journal = [Change.from_json(change) for change in order["journal"]]
