@@ -54,7 +54,7 @@ def main() -> int:
         finish(two, _problem(two))
     if "leaky" in wanted:
         leaky = play("a server that leaks", _LEAKY_S, leaky=True, seed=chosen.seed)
-        finish(leaky, "" if "memory_mib" in leaky.leaks else "the leak was not found: the check is not worth much")
+        finish(leaky, "" if "heap_mib" in leaky.leaks else "the leak was not found: the check is not worth much")
     if chosen.json:
         chosen.json.write_text(
             json.dumps({"seed": chosen.seed, "rounds": [as_json(each) for each in rounds]}, indent=1)

@@ -9,16 +9,18 @@ from typing import NamedTuple
 from soak.process import Served
 from support.aftermath import metrics, total
 
-# A server that is idle for 1, 2, 4 s gives back what its heap keeps; then its memory is what it uses.
-_LONGEST_REST_S = 4.6
+# Connections that have ended free what they held a moment later.
+_LONGEST_REST_S = 3.0
 _LOOK_EVERY_S = 0.1
-_AS_BEFORE_MIB = 2.0
+_AS_BEFORE_MIB = 0.5
 
 
 class Sample(NamedTuple):
     """All processes of a server together."""
 
-    memory_mib: float
+    heap_mib: float
+    python_blocks: float
+    resident_mib: float
     descriptors: float
     threads: float
     tasks: float
@@ -27,20 +29,22 @@ class Sample(NamedTuple):
 
 def at_rest(served: Served, before: Sequence[Sample]) -> Sample:
     """Look until the memory is down to what it was before, or for long enough; return the least of each."""
-    goal = min((sample.memory_mib for sample in before), default=0.0) + _AS_BEFORE_MIB
+    goal = min((sample.heap_mib for sample in before), default=0.0) + _AS_BEFORE_MIB
     seen = [_look(served)]
     until = time.monotonic() + _LONGEST_REST_S
-    while seen[-1].memory_mib > goal and time.monotonic() < until:
+    while seen[-1].heap_mib > goal and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
         seen.append(_look(served))
     return Sample(*map(min, zip(*seen, strict=True)))
 
 
 def _look(served: Served) -> Sample:
-    """Look once. Memory is what was written to: pages of files come and go as the system likes."""
+    """Look once. Resident is what was written to: pages of files come and go as the system likes."""
     status = [Path(f"/proc/{pid}/status").read_text() for pid in served.pids]
     found = metrics(served.http_address)
     return Sample(
+        total(found, "numbatch_heap_bytes") / 2**20,
+        total(found, "numbatch_python_blocks"),
         sum(_field(text, "RssAnon") for text in status) / 1024,
         sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in served.pids),
         sum(_field(text, "Threads") for text in status),

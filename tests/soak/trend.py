@@ -7,7 +7,7 @@ slope is follows from how many pairs agree (Sen's confidence interval, by the va
 even the lower end of the interval, over the time that was watched, is more than is allowed.
 
 What is allowed is a step that heaps and caches may take until they have seen everything, plus a rate for the time.
-In two minutes the step decides: 6 MiB after some ten thousand requests find what leaks 500 bytes per request. In hours
+In two minutes the step decides: 2 MiB after twenty thousand requests find what leaks 100 bytes per request. In hours
 the rate does.
 """
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 _COMPILER = "libllvmlite.so"
 
@@ -48,6 +48,25 @@ def trim_heap() -> None:
     """Give back what the heap holds of memory that was freed; where the C library is not glibc, nothing happens."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
+
+
+class _MallocInfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def heap_bytes() -> int:
+    """Return what is in use of the heap, without what it keeps free; 0 where the C library is no glibc since 2.33."""
+    tell = getattr(ctypes.CDLL(None), "mallinfo2", None) if sys.platform == "linux" else None
+    if tell is None:
+        return 0
+    tell.restype = _MallocInfo
+    info = tell()
+    return int(info.uordblks + info.hblkhd)
 
 
 def droppable(parts: Iterable[Mapping], library: str) -> Iterator[Mapping]:

@@ -1,12 +1,14 @@
 """What is read when somebody asks, not counted when it happens: queues, models, calls, whether the server is ready."""
 
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Protocol
 
 from numbatch.batching.queue import ModelStatistics, QueueStatistics
+from numbatch.engine.resident import heap_bytes
 from numbatch.kernels.compilations import compilations
 from numbatch.kernels.target import TARGET
 from numbatch.repository.snapshot import Snapshot
@@ -97,6 +99,8 @@ class Levels:
         metrics.calls.set(sources.calls.in_progress)
         metrics.streams.set(sources.calls.open_streams)
         metrics.tasks.set(sources.tasks())
+        metrics.heap_bytes.set(heap_bytes())
+        metrics.python_blocks.set(sys.getallocatedblocks())
         self._refresh_queues()
         self._refresh_models(sources.snapshot())
         self._refresh_compilations(ready)

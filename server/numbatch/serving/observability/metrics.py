@@ -112,6 +112,8 @@ class Metrics:
             "event_loop_lag_seconds", "How late the event loop came to a timer.", DURATION_BUCKETS_S, ()
         )
         self.tasks = total("event_loop_tasks", "Tasks of the event loop.")
+        self.heap_bytes = total("heap_bytes", "Bytes in use of the C heap, without what it keeps free.")
+        self.python_blocks = total("python_blocks", "Blocks of memory in use by small Python objects.")
         self.build_info = shared(
             "build_info", "1, with what the server is made of.", ("version", "python", "grpcio", "numba", "target")
         )
