@@ -205,11 +205,11 @@ def test_a_request_that_is_waited_for_is_answered_when_its_batch_has_run() -> No
 def test_what_is_quick_runs_at_once() -> None:
     async def story(bench: Bench) -> None:
         batcher = bench.core.compute = Batcher(Queue(max_bytes_in_flight=10**6), bench.core.tell)
-        first = bench.core.infer(call(), is_alone=True)
+        first = bench.core.infer(call())
         assert isinstance(first, Pending)  # nothing is known yet of how long it takes
         await first.wait()
         await asyncio.to_thread(batcher.close)
-        again = bench.core.infer(call(), is_alone=True)
+        again = bench.core.infer(call())
         assert isinstance(again, Done)
         assert (again.version, again.rows, again.outputs[0][1].tolist()) == (2, 1, [6, 0])
 

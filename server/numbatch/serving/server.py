@@ -219,7 +219,6 @@ class Server:
             self._lifecycle,
             max_message_bytes=config.max_message_bytes,
             stream_limits=limits,
-            is_alone=lambda: self._calls.in_progress <= 1,
             observer=self._observability,
         )
         repository_service = RepositoryService(self.registry, self._control, max_message_bytes=config.max_message_bytes)

@@ -80,8 +80,6 @@ class InferenceService:
         The largest answer.
     stream_limits : StreamLimits
         What one stream may take up.
-    is_alone : callable
-        Says whether the call that it is asked about has no company.
     observer : Observer
         Is told of every request.
     """
@@ -93,14 +91,12 @@ class InferenceService:
         *,
         max_message_bytes: int,
         stream_limits: StreamLimits,
-        is_alone: Callable[[], bool] = lambda: False,
         observer: Observer | None = None,
     ) -> None:
         self._core = core
         self._lifecycle = lifecycle
         self._max_message_bytes = max_message_bytes
         self._stream_limits = stream_limits
-        self._is_alone = is_alone
         self._observer = observer or Observer()
 
     def handlers(self, calls: Calls) -> grpc.GenericRpcHandler:
@@ -188,7 +184,7 @@ class InferenceService:
             for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
         ]
         call = InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
-        work.pending = pending = self._core.infer(call, is_alone=self._is_alone())
+        work.pending = pending = self._core.infer(call)
         return pending
 
     def _give_up(self, work: _Work) -> None:
