@@ -1,5 +1,8 @@
 """Folders that processes share."""
 
+import fcntl
+import os
+import queue
 import subprocess
 import sys
 import threading
@@ -109,4 +112,38 @@ def test_it_is_made_anew_after_all_have_left_however_they_come_and_go(tmp_path: 
     for thread in threads:
         thread.join()
     assert len(made) >= 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_waits_for_one_who_came_first_and_stays(tmp_path: Path) -> None:
+    lock = os.open(tmp_path / "shared.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)  # another, who has seen that the folder is not there
+    taken: queue.Queue[Lease] = queue.Queue()
+    waiting = threading.Thread(target=lambda: taken.put(Lease.take(tmp_path / "shared", _never)))
+    waiting.start()
+    with pytest.raises(queue.Empty):
+        taken.get(timeout=0.05)
+    (tmp_path / "shared").mkdir()  # makes it, and uses it from then on
+    lease = taken.get(timeout=10)
+    waiting.join()
+    lease.release()
+    os.close(lock)
+
+
+def test_many_who_come_at_once_make_it_once(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def fill(folder: Path) -> None:
+        made.append(folder)
+        _fill(folder)
+
+    leases: list[Lease] = []
+    threads = [threading.Thread(target=lambda: leases.append(Lease.take(tmp_path / "shared", fill))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (len(leases), len(made)) == (16, 1)
+    for lease in leases:
+        lease.release()
     assert list(tmp_path.iterdir()) == []

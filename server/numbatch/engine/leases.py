@@ -7,10 +7,15 @@ lock together with others; who makes or removes it has it alone.
 import contextlib
 import fcntl
 import os
+import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+
+# Two that want to make the same folder let go of it, and come back one after the other.
+_MOST_APART_S = 0.01
 
 
 class Lease:
@@ -38,9 +43,7 @@ class Lease:
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 if _is_at(path, lock) and folder.is_dir():
                     return cls(folder, lock)
-                # Whoever waits with us finds it made, or removed once more.
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if _is_at(path, lock) and not folder.is_dir():
+                if _is_alone(lock) and _is_at(path, lock) and not folder.is_dir():
                     try:
                         _make(folder, make)
                     except BaseException:
@@ -75,6 +78,19 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _is_alone(lock: int) -> bool:
+    """Have a lock alone, or else not at all.
+
+    It is never waited for: who makes the folder becomes a user of it then, and may be one for good.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(random.uniform(0, _MOST_APART_S))
+        return False
+    return True
 
 
 def _is_at(path: Path, lock: int) -> bool:

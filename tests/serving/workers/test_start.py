@@ -23,7 +23,7 @@ if "numbatch.serving.workers.worker" in sys.orig_argv:
 def test_a_port_in_use_is_the_error_of_a_single_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        outcome = numbatch("serve", "--workers", "2", "--listen", address)
+        outcome = numbatch("serve", "--workers", "2", "--listen", address, "--http-listen", "")
     assert outcome.code == 4
     assert outcome.err.endswith(
         f"numbatch: error: cannot listen on {address}: the port is in use; stop what uses it, or "
@@ -32,7 +32,8 @@ def test_a_port_in_use_is_the_error_of_a_single_server() -> None:
 
 
 def test_what_stops_a_worker_from_starting_ends_the_supervisor_with_it(tmp_path: Path) -> None:
-    outcome = numbatch("serve", "--workers", "2", "--listen", "127.0.0.1:0", "--model-repository", tmp_path / "nowhere")
+    listen = ("--listen", "127.0.0.1:0", "--http-listen", "")
+    outcome = numbatch("serve", "--workers", "2", *listen, "--model-repository", tmp_path / "nowhere")
     assert outcome.code == 3
     *_, last = outcome.err.splitlines()
     assert last == f"numbatch: error: model repository '{tmp_path / 'nowhere'}': no such folder; create it"
