@@ -4,18 +4,17 @@ ModelInferRequest: 1 model_name, 3 id, 5 inputs (1 name, 2 datatype, 3 shape), 7
 ModelInferResponse: 5 outputs, 6 raw_output_contents.
 """
 
-from typing import Any
-
 import numpy as np
 
 from benchmarks.grid import Array
+from numbatch.wire.varints import field_head, read_varint, varint
 
 _RAW_OUTPUT_CONTENTS = 6
 
 
 def request(model: str, x: Array) -> bytes:
     """Return a ModelInferRequest with the array as its raw contents."""
-    shape = b"".join(map(_varint, x.shape))
+    shape = b"".join(map(varint, x.shape))
     tensor = _field(1, b"x") + _field(2, b"FP32") + _field(3, shape)
     return _field(1, model.encode()) + _field(3, b"1") + _field(5, tensor) + _field(7, x.tobytes())
 
@@ -24,10 +23,10 @@ def outputs(message: bytes) -> Array:
     """Return the float32 numbers of the first output of a ModelInferResponse, in one row."""
     position = 0
     while position < len(message):
-        tag, position = _read_varint(message, position)
+        tag, position = read_varint(message, position)
         if tag & 7 != 2:
             raise ValueError(f"field {tag >> 3} has wire type {tag & 7}; this reader knows lengths only")
-        length, position = _read_varint(message, position)
+        length, position = read_varint(message, position)
         if tag >> 3 == _RAW_OUTPUT_CONTENTS:
             return np.frombuffer(message, "<f4", length // 4, position)
         position += length
@@ -35,23 +34,4 @@ def outputs(message: bytes) -> Array:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    encoded = b""
-    while value > 0x7F:
-        encoded += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return encoded + bytes([value])
-
-
-def _read_varint(data: Any, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
+    return field_head(number, len(content)) + content

@@ -14,6 +14,16 @@ from typing import NamedTuple
 
 from numbatch.engine.binary_file import BinaryFile, CutShortError
 from numbatch.v1.model_pb2 import Dense, Layer, Model, Weights
+from numbatch.wire.varints import (
+    FIXED32,
+    FIXED64,
+    LENGTH_DELIMITED,
+    LONGEST_VARINT,
+    VARINT,
+    VarintError,
+    field_head,
+    read_varint,
+)
 
 # Smaller arrays stay in the message.
 _LEAST_LEFT_BYTES = 4096
@@ -29,9 +39,7 @@ _ARRAYS = {Dense.KERNEL_FIELD_NUMBER: "kernel", Dense.BIAS_FIELD_NUMBER: "bias"}
 _DATA = Weights.DATA_FIELD_NUMBER
 _SOURCES = {one.number for one in Weights.DESCRIPTOR.oneofs_by_name["source"].fields}
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-_LONGEST_VARINT = 10
+_FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
 
 class Extent(NamedTuple):
@@ -72,7 +80,7 @@ def without_weights(file: BinaryFile) -> tuple[bytes, dict[str, Extent]]:
     copy = _Copy(file)
     try:
         data = copy.model()
-    except CutShortError:
+    except (CutShortError, VarintError):
         raise MalformedError from None
     return data, copy.extents
 
@@ -90,7 +98,7 @@ class _Copy:
         parts = []
         layers = 0
         for one in self._fields(0, self.file.size):
-            if one.number == _LAYERS and one.wire_type == _BYTES:
+            if one.number == _LAYERS and one.wire_type == LENGTH_DELIMITED:
                 parts.append(_framed(one.number, self._layer(one, f"model.layers[{layers}].dense")))
                 layers += 1
             else:
@@ -102,7 +110,7 @@ class _Copy:
         if sum(one.number in _KINDS for one in fields) > 1:
             raise UnusualError
         return b"".join(
-            _framed(one.number, self._dense(one, path)) if (one.number, one.wire_type) == (_DENSE, _BYTES)
+            _framed(one.number, self._dense(one, path)) if (one.number, one.wire_type) == (_DENSE, LENGTH_DELIMITED)
             else self._as_it_is(one)
             for one in fields
         )  # fmt: skip
@@ -114,7 +122,7 @@ class _Copy:
             raise UnusualError
         return b"".join(
             _framed(one.number, self._weights(one, f"{path}.{_ARRAYS[one.number]}"))
-            if one.number in _ARRAYS and one.wire_type == _BYTES
+            if one.number in _ARRAYS and one.wire_type == LENGTH_DELIMITED
             else self._as_it_is(one)
             for one in fields
         )
@@ -126,7 +134,7 @@ class _Copy:
         parts = []
         for one in fields:
             size = one.end - one.contents
-            if (one.number, one.wire_type) == (_DATA, _BYTES) and size >= _LEAST_LEFT_BYTES:
+            if (one.number, one.wire_type) == (_DATA, LENGTH_DELIMITED) and size >= _LEAST_LEFT_BYTES:
                 self.extents[path] = Extent(one.contents, size)
             else:
                 parts.append(self._as_it_is(one))
@@ -140,16 +148,16 @@ class _Copy:
 
     def _fields(self, at: int, end: int) -> Iterator[Field]:
         while at < end:
-            head = self.file.peek(at, min(2 * _LONGEST_VARINT, end - at))
-            tag, after_tag = _varint(head, 0)
+            head = self.file.peek(at, min(2 * LONGEST_VARINT, end - at))
+            tag, after_tag = read_varint(head, 0)
             number, wire_type = tag >> 3, tag & 7
             if number == 0:
                 raise MalformedError
-            if wire_type == _VARINT:
-                _, after = _varint(head, after_tag)
+            if wire_type == VARINT:
+                _, after = read_varint(head, after_tag)
                 one = Field(number, wire_type, at, at + after_tag, at + after)
-            elif wire_type == _BYTES:
-                size, after = _varint(head, after_tag)
+            elif wire_type == LENGTH_DELIMITED:
+                size, after = read_varint(head, after_tag)
                 one = Field(number, wire_type, at, at + after, at + after + size)
             elif wire_type in _FIXED_BYTES:
                 one = Field(number, wire_type, at, at + after_tag, at + after_tag + _FIXED_BYTES[wire_type])
@@ -164,25 +172,6 @@ class _Copy:
             at = one.end
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for place in range(at, min(at + _LONGEST_VARINT, len(data))):
-        value |= (data[place] & 0x7F) << shift
-        if data[place] < 0x80:
-            return value, place + 1
-        shift += 7
-    raise MalformedError
-
-
 def _framed(number: int, contents: bytes) -> bytes:
     """Return a field that holds a message."""
-    return _encoded(number << 3 | _BYTES) + _encoded(len(contents)) + contents
-
-
-def _encoded(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return field_head(number, len(contents)) + contents
