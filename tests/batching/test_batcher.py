@@ -39,7 +39,7 @@ def batcher(told: Told, threads: int = 0, now: list[float] | None = None) -> Ite
 def test_a_batch_is_told_of_once_with_all_its_requests() -> None:
     told = Told()
     ran: list[list[Part]] = []
-    group = Group("m", lambda parts, is_guest: ran.append(list(parts)))
+    group = Group("m", lambda parts: ran.append(list(parts)))
     with batcher(told) as running:
         requests = [Request(group, None, rows) for rows in (1, 2)]
         for request in requests:
@@ -52,7 +52,7 @@ def test_a_batch_is_told_of_once_with_all_its_requests() -> None:
 
 def test_a_thread_runs_what_is_dispatched() -> None:
     told = Told()
-    group = Group("m", lambda parts, is_guest: None)
+    group = Group("m", lambda parts: None)
     with batcher(told, threads=1) as running:
         request = Request(group, None, 1)
         running.submit(request)
@@ -63,7 +63,7 @@ def test_a_thread_runs_what_is_dispatched() -> None:
 
 def test_closing_runs_what_waits() -> None:
     told = Told()
-    group = Group("m", lambda parts, is_guest: None, BatchLimits(max_batch_size=1))
+    group = Group("m", lambda parts: None, BatchLimits(max_batch_size=1))
     with batcher(told, threads=1) as running:
         requests = [Request(group, None, 1) for _ in range(3)]
         for request in requests:
@@ -71,28 +71,19 @@ def test_closing_runs_what_waits() -> None:
     assert [ended for ended, _ in told.calls] == [[request] for request in requests]
 
 
-def test_what_is_quick_runs_at_once_on_the_thread_that_dispatches() -> None:
+def test_closing_waits_for_what_still_waits_for_company() -> None:
     told = Told()
-    threads = []
-    now = [0.0]
-
-    def run(parts: Sequence[Part], is_guest: bool) -> None:
-        threads.append((threading.current_thread(), is_guest))
-        now[0] += 0.001
-
-    group = Group("m", run)
-    with batcher(told, threads=1, now=now) as running:
-        for count, quick_s in enumerate([1.0, 0.002, 0.0005], start=1):
-            running.submit(Request(group, None, 1))
-            running.dispatch(quick_s)
-            told.wait(count)
-    here = threading.current_thread()
-    # Of the first nothing was known, the last takes too long.
-    assert [(thread is here, is_guest) for thread, is_guest in threads] == [(False,) * 2, (True,) * 2, (False,) * 2]
+    group = Group("m", lambda parts: None, BatchLimits(max_queue_delay_s=0.02))
+    running = Batcher(Queue(max_bytes_in_flight=1000), told)
+    request = Request(group, None, 1)
+    running.submit(request)
+    running.dispatch()
+    running.close()
+    assert [ended for ended, _ in told.calls] == [[request]]
 
 
 def test_what_ran_past_the_queue_is_learned_from() -> None:
-    group = Group("m", lambda parts, is_guest: None)
+    group = Group("m", lambda parts: None)
     with batcher(Told()) as running:
         assert not running.may_pass(group, 1, 1.0)
         running.passed(group, 1, 0.5)
@@ -103,7 +94,7 @@ def test_what_ran_past_the_queue_is_learned_from() -> None:
 def test_a_batch_that_raises_fails_its_requests_and_the_next_runs(caplog: pytest.LogCaptureFixture) -> None:
     told = Told()
 
-    def run(parts: Sequence[Part], is_guest: bool) -> None:
+    def run(parts: Sequence[Part]) -> None:
         if parts[0].request.payload == "bad":
             raise ZeroDivisionError("a bug")
 
@@ -124,7 +115,7 @@ def test_a_batch_that_raises_fails_its_requests_and_the_next_runs(caplog: pytest
 def test_requests_whose_time_is_over_are_told_of_without_a_batch() -> None:
     told = Told()
     now = [0.0]
-    group = Group("m", lambda parts, is_guest: None)
+    group = Group("m", lambda parts: None)
     with batcher(told, now=now) as running:
         late = Request(group, None, 1, deadline=1.0)
         running.submit(late)
@@ -135,7 +126,7 @@ def test_requests_whose_time_is_over_are_told_of_without_a_batch() -> None:
 
 def test_many_threads_submit_withdraw_and_run_and_every_request_ends_once() -> None:
     told = Told()
-    group = Group("m", lambda parts, is_guest: None, BatchLimits(max_batch_size=8))
+    group = Group("m", lambda parts: None, BatchLimits(max_batch_size=8))
     accepted: list[Request] = []
     withdrawn: list[Request] = []
     with batcher(told, threads=3) as running:
@@ -145,7 +136,7 @@ def test_many_threads_submit_withdraw_and_run_and_every_request_ends_once() -> N
                 request = Request(group, None, 1 + turn % 11, size_bytes=1)
                 if running.submit(request) is None:
                     accepted.append(request)
-                    running.dispatch(0.0)
+                    running.dispatch()
                     if turn % 7 == number and running.withdraw(request):
                         withdrawn.append(request)
 

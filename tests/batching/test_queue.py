@@ -16,7 +16,7 @@ def queue(*, max_bytes_in_flight: int = 100 * MIB, threads: int = 1) -> Queue:
 
 
 def group(model: str = "m", **limits: Any) -> Group:
-    return Group(model, lambda parts, is_guest: None, BatchLimits(**limits))
+    return Group(model, lambda parts: None, BatchLimits(**limits))
 
 
 def offered(to: Queue, request: Request, now: float = 0.0) -> Request:
@@ -249,13 +249,11 @@ def test_statistics_count_what_waits_and_what_is_in_flight() -> None:
     assert waiting.statistics == ({"m": (1, 3, 30, 1)}, 30)
 
 
-def test_the_cost_of_the_next_batch_is_known_once_one_has_run() -> None:
+def test_a_batch_teaches_what_the_next_one_takes() -> None:
     waiting, tiny = queue(), group()
     offered(waiting, Request(tiny, None, 4))
-    assert waiting.next_cost(0.0) == math.inf
     waiting.finish(begun(waiting, 0.0), 0.004)
-    offered(waiting, Request(tiny, None, 2))
-    assert waiting.next_cost(1.0) == pytest.approx(0.002)
+    assert tiny.cost.of(2, 1024) == pytest.approx(0.002)
 
 
 def test_a_request_that_is_known_to_be_quick_may_pass_an_empty_queue() -> None:

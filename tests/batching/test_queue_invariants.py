@@ -29,7 +29,7 @@ class Batching(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.queue = Queue(max_bytes_in_flight=MAX_BYTES, threads=2)
-        self.groups = [Group(model, lambda parts, is_guest: None, LIMITS[model]) for model in ("a", "a", "b")]
+        self.groups = [Group(model, lambda parts: None, LIMITS[model]) for model in ("a", "a", "b")]
         self.rows_run: dict[Request, list[int]] = {}
         self.ends: dict[Request, str] = {}
         self.running: list[Batch] = []

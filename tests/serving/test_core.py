@@ -10,7 +10,8 @@ import pytest
 
 from numbatch.batching import Batcher, Queue, Refusal
 from numbatch.repository.registry import Registry
-from numbatch.serving.core import Core, Done, InferenceCall, Pending
+from numbatch.serving.core import Core, InferenceCall
+from numbatch.serving.pending import Done, Pending
 from numbatch.wire.codec import NamedArray
 from numbatch.wire.errors import (
     DeadlineExceededError,

@@ -22,7 +22,7 @@ class Job:
         if self._withdrawn.is_set():
             return False
         try:
-            self.request.group.run([Part(self.request, 0, self.request.rows)], False)
+            self.request.group.run([Part(self.request, 0, self.request.rows)])
         except Exception as problem:
             self.fail(problem)
             return True
@@ -84,7 +84,7 @@ class ManualCompute:
             job.withdraw()
         return job is not None
 
-    def dispatch(self, quick_s: float = 0.0) -> None:
+    def dispatch(self) -> None:
         """Do nothing: the test does."""
 
     @property

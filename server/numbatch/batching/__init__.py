@@ -5,12 +5,13 @@ a request contains: what runs a batch is given to them as a function.
 """
 
 from numbatch.batching.batcher import Batcher
-from numbatch.batching.limits import BatchLimits, Refusal
+from numbatch.batching.limits import DEFAULT_LIMITS, BatchLimits, Refusal
 from numbatch.batching.queue import Queue, QueueStatistics
 from numbatch.batching.report import BatchReport
 from numbatch.batching.request import Group, Part, Priority, Request
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "BatchLimits",
     "BatchReport",
     "Batcher",

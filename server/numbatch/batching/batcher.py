@@ -69,22 +69,10 @@ class Batcher:
         with self._lock:
             return self._queue.withdraw(request)
 
-    def dispatch(self, quick_s: float = 0.0) -> None:
-        """See to it that what waits is run: here, as far as one batch takes less than `quick_s`, and else by a thread.
-
-        To hand a batch to a thread and to be told of its end takes longer than small networks do.
-        """
+    def dispatch(self) -> None:
+        """Have a thread run what waits."""
         with self._work:
-            now = self._clock()
-            if self._queue.is_empty:
-                return
-            if self._queue.next_cost(now) >= quick_s:
-                self._work.notify()
-                return
-            batch, expired = self._queue.take(now)
-            if not self._queue.is_empty:
-                self._work.notify()
-        self._run(batch, expired, is_guest=True)
+            self._work.notify()
 
     def run_next(self, *, wait: bool = False) -> bool:
         """Run the next batch, and return whether there was one.
@@ -92,12 +80,12 @@ class Batcher:
         Parameters
         ----------
         wait : bool
-            Whether to wait for one. False is then returned only once the batcher is closed.
+            Whether to wait for one. False is then returned only once the batcher is closed and nothing waits.
         """
         with self._work:
             while True:
                 batch, expired = self._queue.take(self._clock())
-                if batch is not None or expired or not wait or self._closed:
+                if batch is not None or expired or not wait or (self._closed and self._queue.is_empty):
                     break
                 remaining = self._queue.ripe_at() - self._clock()
                 self._work.wait(None if remaining == float("inf") else max(remaining, 0.0))
@@ -127,10 +115,10 @@ class Batcher:
         while self.run_next(wait=True):
             pass
 
-    def _run(self, batch: Batch | None, ended: list[Request], *, is_guest: bool = False) -> None:
+    def _run(self, batch: Batch | None, ended: list[Request]) -> None:
         report = None
         if batch is not None:
-            problem = self._compute(batch, is_guest)
+            problem = _compute(batch)
             with self._lock:
                 now = self._clock()
                 ended += self._queue.finish(batch, now, problem)
@@ -139,12 +127,13 @@ class Batcher:
         if report is not None or ended:
             self._tell(ended, report)
 
-    def _compute(self, batch: Batch, is_guest: bool) -> BaseException | None:
-        """Run a batch, and return what it raised: that is told to those who wait, and the next batch runs."""
-        try:
-            batch.group.run(batch.parts, is_guest)
-        except BaseException as raised:
-            fields = {"rows": batch.rows, "model": batch.group.model}
-            _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
-            return raised
-        return None
+
+def _compute(batch: Batch) -> BaseException | None:
+    """Run a batch, and return what it raised: that is told to those who wait, and the next batch runs."""
+    try:
+        batch.group.run(batch.parts)
+    except BaseException as raised:
+        fields = {"rows": batch.rows, "model": batch.group.model}
+        _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
+        return raised
+    return None

@@ -36,8 +36,8 @@ class Refusal(NamedTuple):
     Attributes
     ----------
     limit : str
-        The name of the limit, that of a field of `BatchLimits`, "max_bytes_in_flight", or "deadline": the time that the
-        caller gives it would be over before it is its turn.
+        The name of the limit, that of a field of `BatchLimits`, "max_bytes_in_flight", or "deadline": most of the time
+        that the caller gives it would be over before it is answered.
     got, most : float
         What the limit counts, with this request, and what it allows.
     retry_after_s : float

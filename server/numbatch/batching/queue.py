@@ -18,7 +18,8 @@ from numbatch.batching.request import Batch, Group, Line, Part, Priority, Reques
 _SOONEST_RETRY_S, _LATEST_RETRY_S = 0.01, 5.0
 
 # Of the time that its caller gives it, a request may wait so much: the way back takes time, too, and more of it the
-# busier a server is. Without this, at three times the capacity, a third of what was computed came too late.
+# busier a server is. At three times the capacity, 55 to 272 requests of a run of three seconds were admitted and came
+# too late without this; with it, on a quiet machine, none.
 _MOST_OF_THE_TIME = 0.6
 
 # Before so many batches of a group ran, what is foretold of it refuses nobody.
@@ -155,14 +156,6 @@ class Queue:
     def ripe_at(self) -> float:
         """Return when the next batch may run: a time that has passed if one may now; inf if nothing waits."""
         return min((self._ripe_at(group) for group in self._waiting), default=math.inf)
-
-    def next_cost(self, now: float) -> float:
-        """Return how long the batch that `take` would return is likely to run; inf if nothing is known of it."""
-        group = self._next(now)
-        if group is None or not group.cost.batches:
-            return math.inf
-        most = group.limits.max_batch_size
-        return group.cost.of(min(group.rows, most), most)
 
     @property
     def is_empty(self) -> bool:

@@ -35,8 +35,7 @@ class Group:
     model : hashable
         Whose limits count: those of all groups of a model together.
     run : callable
-        Runs a batch: takes its parts, and whether it is on a thread that has more to do than that; leaves the results
-        with what their requests brought.
+        Runs a batch: takes its parts, and leaves the results with what their requests brought.
     limits : BatchLimits
         How its requests are batched.
     """
@@ -44,7 +43,7 @@ class Group:
     __slots__ = ("cost", "limits", "lines", "model", "rows", "run", "urgent_rows")
 
     def __init__(
-        self, model: Hashable, run: Callable[[Sequence["Part"], bool], object], limits: BatchLimits = DEFAULT_LIMITS
+        self, model: Hashable, run: Callable[[Sequence["Part"]], object], limits: BatchLimits = DEFAULT_LIMITS
     ) -> None:
         self.model = model
         self.run = run

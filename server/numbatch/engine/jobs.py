@@ -59,11 +59,17 @@ class Job:
             found.append((spec.name, rows.reshape(self.axes + spec.shape)))
         return found
 
-    def run_alone(self) -> None:
-        """Compute it here, by this thread alone."""
+    def run(self, *, alone: bool = False) -> None:
+        """Compute all of it.
+
+        Parameters
+        ----------
+        alone : bool
+            Whether to leave the helpers asleep, as is best for what is quick: to wake one takes some 20 us.
+        """
         outputs = np.empty(self.rows * self.selection.elements, np.float32)
-        self.model.compute(self.selection, self.x, self.rows, outputs, alone=True)
-        self._block = Block(outputs, self.rows)
+        self.model.compute(self.selection, self.x, self.rows, outputs, alone=alone)
+        self._block, self._first = Block(outputs, self.rows), 0
 
     def take(self, block: "Block", first: int, start: int, stop: int) -> None:
         """Take the outputs of rows `start` to `stop`, which are those from `first` on in the block."""
@@ -96,27 +102,17 @@ class Slice(NamedTuple):
     stop: int
 
 
-def run_together(slices: Sequence[Slice], *, alone: bool = False) -> None:
-    """Compute rows of jobs, all of one model and selection, in one call.
-
-    Parameters
-    ----------
-    slices : sequence of Slice
-        One or more.
-    alone : bool
-        Whether to leave the helpers asleep, as is best for what is quick: to wake one takes some 20 us.
-    """
-    job, start, stop = slices[0]
-    model, selection = job.model, job.selection
-    rows = sum(stop - start for _, start, stop in slices) if len(slices) > 1 else stop - start
+def run_together(slices: Sequence[Slice]) -> None:
+    """Compute rows of jobs, all of one model and selection, in one call."""
+    model, selection = slices[0].job.model, slices[0].job.selection
+    rows = sum(stop - start for _, start, stop in slices)
     outputs = np.empty(rows * selection.elements, np.float32)
     if len(slices) == 1:
-        x = job.x if rows == job.rows else _rows_of(job, start, stop)
-        model.compute(selection, x, rows, outputs, alone=alone)
+        model.compute(selection, _rows_of(*slices[0]), rows, outputs)
     else:
         with model.gathering(rows) as gathered:
             np.concatenate([_rows_of(*each) for each in slices], out=gathered)
-            model.compute(selection, gathered, rows, outputs, alone=alone)
+            model.compute(selection, gathered, rows, outputs)
     block = Block(outputs, rows)
     first = 0
     for job, start, stop in slices:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numbatch.engine.graph import Graph, build_graph
-from numbatch.engine.jobs import Job, Slice, run_together
+from numbatch.engine.jobs import Job
 from numbatch.engine.plan import Plan, make_plan
 from numbatch.engine.precision import in_precision
 from numbatch.engine.requests import check_array, check_inputs, check_layers
@@ -217,7 +217,7 @@ class LoadedModel:
             MESSAGE_TOO_LARGE.
         """
         job = self.prepare(inputs, layers, max_output_bytes=max_output_bytes)
-        run_together([Slice(job, 0, job.rows)])
+        job.run()
         return job.outputs
 
     def prepare(

@@ -9,12 +9,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from numbatch.batching import BatchLimits, BatchReport, Group, Part, Priority, QueueStatistics, Refusal, Request
+from numbatch.batching import (
+    DEFAULT_LIMITS,
+    BatchLimits,
+    BatchReport,
+    Group,
+    Part,
+    Priority,
+    QueueStatistics,
+    Refusal,
+    Request,
+)
 from numbatch.engine import LoadedModel
 from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.repository.registry import Registry
 from numbatch.repository.settings import BatchingSettings
 from numbatch.serving.observer import Observer
+from numbatch.serving.pending import Done, Pending
 from numbatch.wire.codec import NamedArray
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
@@ -26,6 +37,9 @@ _log = logging.getLogger(__name__)
 # others, and a place in a batch costs some 20 us. With 64 callers who call without a pause, 4650 calls a second of
 # 784-512-512-10 with one row came through the queue, which found 1.5 of them for a batch; 5000 and more came past it.
 _QUICK_S = 100e-6
+
+# Of one model: a client that asks for every combination of layers must not fill the memory.
+_MOST_GROUPS = 256
 
 _NEVER = float("inf")
 
@@ -60,88 +74,6 @@ class InferenceCall(NamedTuple):
     priority: Priority = Priority.NORMAL
 
 
-class Pending(Request):
-    """A request that was admitted, and its answer to come.
-
-    Attributes
-    ----------
-    version : int
-        The version that answers.
-    over : bool
-        Whether the answer is there, or will never be.
-    failure : NumbatchError or None
-        Why there is none.
-    """
-
-    __slots__ = ("_waiter", "failure", "over", "version")
-
-    def __init__(self, group: Group, job: Job, version: int, priority: Priority, deadline: float) -> None:
-        super().__init__(group, job, job.rows, size_bytes=job.size_bytes, priority=priority, deadline=deadline)
-        self.version = version
-        self.over = False
-        self.failure: NumbatchError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    async def wait(self) -> Sequence[NamedArray]:
-        """Wait for the answer: the outputs in the order asked for. At most one task may wait.
-
-        Raises
-        ------
-        NumbatchError
-            If the deadline passed before it was its turn, the batch failed, or the request was withdrawn.
-        """
-        if not self.over:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        if self.failure is not None:
-            raise self.failure
-        job: Job = self.payload
-        return job.outputs
-
-    @property
-    def queue_s(self) -> float:
-        """How long it waited before it ran; 0 if it never did."""
-        return 0.0 if self.began is None else self.began - self.arrived
-
-    def end(self, failure: NumbatchError | None = None) -> None:
-        """Let whoever waits go on."""
-        self.over = True
-        self.failure = failure
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-class Done:
-    """A request that was computed at once.
-
-    Attributes
-    ----------
-    job : Job
-        Has the outputs.
-    version : int
-        The version that answered.
-    rows : int
-        Its examples.
-    compute_s : float
-        How long it took.
-    """
-
-    __slots__ = ("compute_s", "job", "rows", "version")
-
-    queue_s = 0.0
-
-    def __init__(self, job: Job, version: int, compute_s: float) -> None:
-        self.job = job
-        self.version = version
-        self.rows = job.rows
-        self.compute_s = compute_s
-
-    @property
-    def outputs(self) -> Sequence[NamedArray]:
-        """The outputs in the order asked for."""
-        return self.job.outputs
-
-
 class Compute(Protocol):
     """What the core needs of a `Batcher`."""
 
@@ -157,8 +89,8 @@ class Compute(Protocol):
     def withdraw(self, request: Request) -> bool:
         """Let go of a request."""
 
-    def dispatch(self, quick_s: float = 0.0) -> None:
-        """See to it that what waits is run."""
+    def dispatch(self) -> None:
+        """Have what waits run."""
 
     @property
     def statistics(self) -> QueueStatistics:
@@ -201,7 +133,7 @@ class Core:
         registry: Registry,
         *,
         max_output_bytes: int,
-        limits: Callable[[BatchingSettings], BatchLimits] = lambda _: BatchLimits(),
+        limits: Callable[[BatchingSettings], BatchLimits] = lambda _: DEFAULT_LIMITS,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -257,12 +189,6 @@ class Core:
     def tell(self, ended: Sequence[Request], report: BatchReport | None) -> None:
         """Take note of a batch that ran, and answer the requests that ended with it; from any thread."""
         try:
-            if asyncio.get_running_loop() is self._loop:
-                self._answer(ended, report)
-                return
-        except RuntimeError:
-            pass  # a thread without a loop
-        try:
             self._loop.call_soon_threadsafe(self._answer, ended, report)
         except RuntimeError:
             pass  # the loop has ended: nobody waits any more
@@ -271,7 +197,7 @@ class Core:
         """Do the same as the queue, only faster: without a place in it, a future, and another turn of the loop."""
         began = self._clock()
         try:
-            job.run_alone()
+            job.run(alone=True)
         except Exception:
             fields = {"rows": job.rows, "model": group.model}
             _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
@@ -284,7 +210,7 @@ class Core:
 
     def _dispatch(self) -> None:
         self._will_dispatch = False
-        self.compute.dispatch(_QUICK_S)
+        self.compute.dispatch()
 
     def _answer(self, ended: Sequence[Request], report: BatchReport | None) -> None:
         for pending in ended:
@@ -311,12 +237,8 @@ class Core:
         return group
 
 
-# Of one model: a client that asks for every combination of layers must not fill the memory.
-_MOST_GROUPS = 256
-
-
-def _run(parts: Sequence[Part], on_loop: bool) -> None:
-    run_together([Slice(part.request.payload, part.start, part.stop) for part in parts], alone=on_loop)
+def _run(parts: Sequence[Part]) -> None:
+    run_together([Slice(part.request.payload, part.start, part.stop) for part in parts])
 
 
 def _refused(refusal: Refusal) -> NumbatchError:

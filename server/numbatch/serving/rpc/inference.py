@@ -7,9 +7,10 @@ from collections.abc import Callable
 import grpc
 
 from numbatch.batching import Priority
-from numbatch.serving.core import Core, Done, InferenceCall, Pending
+from numbatch.serving.core import Core, InferenceCall
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.observer import Observer, RequestReport
+from numbatch.serving.pending import Done, Pending
 from numbatch.serving.rpc.calls import Calls, deadline_of
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
