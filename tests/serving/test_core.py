@@ -10,6 +10,7 @@ import pytest
 
 from numbatch.batching import Batcher, Queue, Refusal
 from numbatch.repository.registry import Registry
+from numbatch.repository.snapshot import Snapshot
 from numbatch.serving.core import Core, InferenceCall
 from numbatch.serving.pending import Done, Pending
 from numbatch.wire.codec import NamedArray
@@ -174,6 +175,30 @@ def test_one_input_twice_is_refused(names: tuple[str, str]) -> None:
         with pytest.raises(NumbatchError) as refused:
             bench.core.infer(call(inputs=inputs))
         assert (refused.value.reason, refused.value.field) == (Reason.DUPLICATE_INPUT, "inputs[1].name")
+
+    with_core(story)
+
+
+def test_a_version_that_goes_while_a_request_is_taken_answers_it() -> None:
+    async def story(bench: Bench) -> None:
+        class Going(Registry):
+            """Has lost its models by the second look, as where a policy retires them."""
+
+            looks = 0
+
+            @property
+            def snapshot(self) -> Snapshot:
+                self.looks += 1
+                return found if self.looks == 1 else Snapshot()
+
+        found = bench.registry.snapshot
+        registry = Going(None)
+        core = Core(registry, max_output_bytes=80)
+        core.compute = bench.compute(core.tell)
+        pending = core.infer(call())
+        assert isinstance(pending, Pending)
+        bench.compute.next_job().run()
+        assert (await pending.wait())[0][1].tolist() == [6, 0]
 
     with_core(story)
 

@@ -24,6 +24,7 @@ from numbatch.engine import LoadedModel
 from numbatch.engine.jobs import Job, Slice, run_together
 from numbatch.repository.registry import Registry
 from numbatch.repository.settings import BatchingSettings
+from numbatch.repository.snapshot import Entry
 from numbatch.serving.observer import Observer
 from numbatch.serving.pending import Done, Pending
 from numbatch.wire.codec import NamedArray
@@ -154,9 +155,12 @@ class Core:
             If the model or version does not answer, inputs or layers are not the model's, the outputs would be too
             large, the deadline has passed, or the server has no room for it now.
         """
-        version, model = self._registry.snapshot.ready(call.model, call.version)
+        snapshot = self._registry.snapshot  # the next one may not have the version any more
+        version, model = snapshot.ready(call.model, call.version)
         layers = tuple(call.layers)
-        group = self._group(call.model, version, model, layers)
+        group: Group | None = model.groups.get(layers)
+        if group is None:
+            group = self._new_group(snapshot.versions[call.model][version], model, layers)
         job = model.prepare(
             _by_name(call.inputs, model),
             layers,
@@ -226,14 +230,11 @@ class Core:
         if report is not None:
             self._observer.on_batch(report)
 
-    def _group(self, name: str, version: int, model: LoadedModel, layers: tuple[str, ...]) -> Group:
+    def _new_group(self, entry: Entry, model: LoadedModel, layers: tuple[str, ...]) -> Group:
         groups = model.groups  # a version that is replaced takes them with it
-        group: Group | None = groups.get(layers)
-        if group is None:
-            if len(groups) >= _MOST_GROUPS:
-                groups.clear()
-            settings = self._registry.snapshot.versions[name][version].settings
-            group = groups[layers] = Group(name, _run, self._limits(settings.batching))
+        if len(groups) >= _MOST_GROUPS:
+            groups.clear()
+        group = groups[layers] = Group(entry.name, _run, self._limits(entry.settings.batching))
         return group
 
 
