@@ -147,7 +147,8 @@ class InferenceService:
             work.request = message.request
             self._start(work, blobs, deadline)
         except Exception as unexpected:
-            work.problem = work.about(unexpected)
+            # Its traceback leads back to the work: a cycle, which the collector would have to find.
+            work.problem = work.about(unexpected).with_traceback(None)
         return work
 
     async def _finish_streamed(self, work: _Work) -> bytes:
