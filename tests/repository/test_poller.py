@@ -189,6 +189,14 @@ def test_a_model_from_a_message_is_left_alone(followed: Followed) -> None:
     assert followed.poll(3) == {"sent/1": "READY", "tiny/1": "READY", "tiny/9": "READY"}
 
 
+def test_a_model_from_a_message_that_was_handed_over_in_a_folder_is_left_alone(
+    followed: Followed, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    handed = write_model(tmp_path_factory.mktemp("handed"), tiny_model("sent"))
+    followed.registry.load_from_message(handed, name="sent")
+    assert followed.poll(3) == {"sent/1": "READY", "tiny/1": "READY"}
+
+
 def test_settings_are_followed_too(followed: Followed) -> None:
     write(followed, 2)
     settings = followed.repository / "tiny/settings.txtpb"

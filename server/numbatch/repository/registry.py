@@ -317,7 +317,9 @@ class Registry:
             self._states.fail(name, version, problem.about(model=name, version=version), ready.signature)
             raise problem from bug
         model = loaded.model
-        entry = replace(ready, model=model, signature=loaded.signature, held_bytes=loaded.held_bytes)
+        # The folder that a message was handed over in is none of the repository's.
+        signature = None if ready.signature is None else loaded.signature
+        entry = replace(ready, model=model, signature=signature, held_bytes=loaded.held_bytes)
         self._states.ready(entry)
         _log.info(
             "loaded model=%(model)s version=%(version)d layers=%(layers)d parameters=%(parameters)d "
