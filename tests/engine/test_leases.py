@@ -3,6 +3,7 @@
 import fcntl
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import pytest
 from numbatch.engine.leases import Lease
 
 KILLED = """
-import os, sys
+import os, shutil, sys
 from pathlib import Path
 from numbatch.engine.leases import Lease
 
@@ -22,7 +23,14 @@ def make(folder):
     if sys.argv[2] == "while it makes it":
         os.kill(os.getpid(), 9)
 
+def remove(folder, **_):
+    (folder / "half").unlink()
+    os.kill(os.getpid(), 9)
+
 lease = Lease.take(Path(sys.argv[1]), make)
+if sys.argv[2] == "while it removes it":
+    shutil.rmtree = remove
+    lease.release()
 os.kill(os.getpid(), 9)
 """
 
@@ -84,11 +92,14 @@ def test_one_that_cannot_be_made_is_not_there_and_the_next_one_tries(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("when", ["while it makes it", "while it uses it"])
-def test_a_process_that_is_killed_holds_nothing(tmp_path: Path, when: str) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "shared"), when], check=False)
+@pytest.mark.parametrize(
+    ("when", "left"), [("while it makes it", "file"), ("while it uses it", "half"), ("while it removes it", "file")]
+)
+def test_a_process_that_is_killed_holds_nothing(tmp_path: Path, when: str, left: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "shared"), when], check=False)
+    assert killed.returncode == -9
     lease = Lease.take(tmp_path / "shared", _fill)
-    assert [path.name for path in lease.folder.iterdir()] == (["file"] if when == "while it makes it" else ["half"])
+    assert [path.name for path in lease.folder.iterdir()] == [left]
     lease.release()
     assert list(tmp_path.iterdir()) == []
 
@@ -128,6 +139,19 @@ def test_nobody_waits_for_one_who_came_first_and_stays(tmp_path: Path) -> None:
     waiting.join()
     lease.release()
     os.close(lock)
+
+
+def test_a_folder_that_somebody_else_removed_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numbatch.engine.leases._MOST_APART_S", 0)
+    lease = Lease.take(tmp_path / "shared", _fill)
+    shutil.rmtree(lease.folder)
+    with pytest.raises(OSError, match="others use .*shared, which is not there any more"):
+        Lease.take(tmp_path / "shared", _never)
+    lease.release()
+    Lease.take(tmp_path / "shared", _fill).release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_who_come_at_once_make_it_once(tmp_path: Path) -> None:

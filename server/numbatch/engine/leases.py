@@ -5,6 +5,7 @@ lock together with others; who makes or removes it has it alone.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import random
@@ -16,6 +17,9 @@ from typing import Self
 
 # Two that want to make the same folder let go of it, and come back one after the other.
 _MOST_APART_S = 0.01
+
+# Some seconds. Those who only look are gone by then; who is still there uses a folder that somebody else removed.
+_TRIES = 1000
 
 
 class Lease:
@@ -35,9 +39,14 @@ class Lease:
             Its name says all of what is in it.
         make : callable
             Fills the empty folder that it is given. If it raises, there is no folder, and the next one tries.
+
+        Raises
+        ------
+        OSError
+            If it can be neither made nor used.
         """
         path = folder.with_suffix(".lock")
-        while True:
+        for _ in range(_TRIES):
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH)
@@ -47,12 +56,13 @@ class Lease:
                     try:
                         _make(folder, make)
                     except BaseException:
-                        path.unlink()
+                        path.unlink(missing_ok=True)
                         raise
             except BaseException:
                 os.close(lock)
                 raise
             os.close(lock)
+        raise OSError(errno.EBUSY, f"others use {folder}, which is not there any more")
 
     def release(self) -> None:
         """Use the folder no more; the last to do so removes it."""
@@ -61,14 +71,13 @@ class Lease:
         except BlockingIOError:
             pass
         else:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.with_suffix(".lock").unlink(missing_ok=True)
+            _remove(self.folder)
         finally:
             os.close(self._lock)
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    part = folder.with_suffix(".part")
+    part = _part(folder)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(part)  # of one that died over it
     part.mkdir(mode=0o700)
@@ -78,6 +87,19 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _remove(folder: Path) -> None:
+    # Its name goes first: of one that dies over it, nothing is left that would be taken for the whole.
+    with contextlib.suppress(OSError):
+        folder.rename(_part(folder))
+    shutil.rmtree(_part(folder), ignore_errors=True)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _part(folder: Path) -> Path:
+    """Return what a folder is called that is not whole."""
+    return folder.with_suffix(".part")
 
 
 def _is_alone(lock: int) -> bool:

@@ -66,7 +66,7 @@ class SharedModels:
             except OSError as failed:
                 _log.warning(
                     "the weights of model=%(model)s cannot be shared, this process has a copy of its own: %(problem)s; "
-                    "set runtime_directory to a folder with more space",
+                    "set runtime_directory to another folder, with room for them",
                     {"model": name, "problem": failed},
                 )
                 break
