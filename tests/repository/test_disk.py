@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from numbatch.repository.disk import FoundVersion, scan
+from support.closed_folder import close
 
 
 def make(repository: Path, *files: str) -> None:
@@ -90,6 +91,28 @@ def test_links_inside_the_repository_and_to_it_are_fine(tmp_path: Path) -> None:
     (tmp_path / "models/digits/2").symlink_to("1")
     (tmp_path / "link").symlink_to("models")
     assert [(found.version, found.problem) for found in scan(tmp_path / "link")] == [(1, ""), (2, "")]
+
+
+def test_a_folder_that_may_not_be_looked_into_harms_no_other_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "digits/1/model.binpb", "iris/1/model.binpb")
+    close(tmp_path / "digits", monkeypatch)
+    assert [(found.name, found.version, found.problem) for found in scan(tmp_path)] == [
+        ("digits", 0, "the folder cannot be read: Permission denied"),
+        ("iris", 1, ""),
+    ]
+
+
+def test_a_link_to_where_nobody_may_look_harms_no_other_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "models", "iris/1/model.binpb")
+    make(tmp_path / "outside", "closed/digits/1/model.binpb")
+    (tmp_path / "models/digits").symlink_to(tmp_path / "outside/closed/digits")
+    close(tmp_path / "outside/closed", monkeypatch)
+    assert [(found.name, found.version, found.problem) for found in scan(tmp_path / "models")] == [
+        ("digits", 0, "the folder cannot be read: Permission denied"),
+        ("iris", 1, ""),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import CorruptModelError, InvalidModelError, NumbatchError, OverloadedError
 from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Reason
+from support.closed_folder import close
 from support.server import write_model
 from support.tiny import tiny_model
 
@@ -50,6 +51,17 @@ def test_after_so_many_tries_it_is_given_up_and_the_reason_told(tmp_path: Path) 
     with pytest.raises(CorruptModelError, match="no model file"):
         loader(waits).load("tiny", tmp_path / "tiny/1", "f32")
     assert waits.waited == [0.5, 0.5, 0.5]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_reason_and_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_model(tmp_path, tiny_model())
+    close(folder, monkeypatch)
+    waits = Waits()
+    with pytest.raises(CorruptModelError, match="tiny/1 cannot be read: got Permission denied"):
+        loader(waits, most=1).load("tiny", folder, "f32")
+    assert waits.waited == [0.5]
 
 
 def test_a_disk_that_does_not_answer_is_asked_again(tmp_path: Path) -> None:

@@ -28,12 +28,15 @@ def model_file(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     CorruptModelError
-        MODEL_CORRUPT, if there is none.
+        MODEL_CORRUPT, if there is none, or the folder may not be looked into.
     """
     path = Path(path)
-    if path.is_file():
-        return path
-    found = [path / name for name in MODEL_FILES if (path / name).is_file()]
+    try:
+        if path.is_file():
+            return path
+        found = [path / name for name in MODEL_FILES if (path / name).is_file()]
+    except OSError as unreadable:
+        raise _unreadable(path, unreadable) from unreadable
     if not found:
         got = f"{path} without one" if path.is_dir() else f"{path}, which does not exist"
         missing = FileNotFoundError(got)

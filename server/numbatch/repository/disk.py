@@ -62,24 +62,30 @@ def scan(repository: Path) -> list[FoundVersion]:
 
 def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
     try:
-        inside = list(folder.iterdir())
+        versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
+        misplaced = any((folder / file).is_file() for file in MODEL_FILES)
     except OSError as unreadable:
         yield FoundVersion(folder.name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
         return
-    versions = [path for path in inside if _VERSION.fullmatch(path.name) and path.is_dir()]
     if versions and not is_model_name(folder.name):
         rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
         yield FoundVersion(folder.name, 0, folder, f"the folder's name is no model name; expected {rule}")
     elif versions:
         for path in versions:
             yield FoundVersion(folder.name, int(path.name), path, _escape(root, path))
-    elif any((folder / file).is_file() for file in MODEL_FILES):
+    elif misplaced:
         expected = f"{folder.name}/1/{MODEL_FILES[0]}"
         yield FoundVersion(folder.name, 0, folder, f"the model file is not in a version folder; expected {expected}")
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return False
+    try:
+        return path.is_dir()
+    except PermissionError:
+        # A link to where nobody may look is that model's problem; if the repository may not be looked into, this fails.
+        return path.is_symlink()
 
 
 def _escape(root: Path, folder: Path) -> str:
