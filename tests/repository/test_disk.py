@@ -1,5 +1,6 @@
 """A folder -> the models and versions in it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -63,6 +64,11 @@ def test_a_folder_that_cannot_be_a_model_name_is_pointed_out(tmp_path: Path) -> 
     (found,) = scan(tmp_path)
     assert (found.name, found.version) == ("my model", 0)
     assert "no model name; expected 1 to 128 of the characters" in found.problem
+
+
+def test_a_folder_whose_name_is_no_utf_8_can_be_listed(tmp_path: Path) -> None:
+    make(tmp_path, os.fsdecode(b"m\xf6del/1/model.binpb"), "iris/1/model.binpb")
+    assert [(found.name, found.version) for found in scan(tmp_path)] == [("iris", 1), ("m\ufffddel", 0)]
 
 
 @pytest.mark.parametrize("link", ["digits", "digits/1", "digits/1/model.binpb"])

@@ -61,21 +61,23 @@ def scan(repository: Path) -> list[FoundVersion]:
 
 
 def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
+    # A name that is no UTF-8 is no model's, and could not be told to anybody.
+    name = os.fsencode(folder.name).decode(errors="replace")
     try:
         versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
         misplaced = any((folder / file).is_file() for file in MODEL_FILES)
     except OSError as unreadable:
-        yield FoundVersion(folder.name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
+        yield FoundVersion(name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
         return
-    if versions and not is_model_name(folder.name):
+    if versions and not is_model_name(name):
         rule = "1 to 128 of the characters A-Z a-z 0-9 . _ -, starting with a letter or a digit"
-        yield FoundVersion(folder.name, 0, folder, f"the folder's name is no model name; expected {rule}")
+        yield FoundVersion(name, 0, folder, f"the folder's name is no model name; expected {rule}")
     elif versions:
         for path in versions:
-            yield FoundVersion(folder.name, int(path.name), path, _escape(root, path))
+            yield FoundVersion(name, int(path.name), path, _escape(root, path))
     elif misplaced:
-        expected = f"{folder.name}/1/{MODEL_FILES[0]}"
-        yield FoundVersion(folder.name, 0, folder, f"the model file is not in a version folder; expected {expected}")
+        expected = f"{name}/1/{MODEL_FILES[0]}"
+        yield FoundVersion(name, 0, folder, f"the model file is not in a version folder; expected {expected}")
 
 
 def _is_folder(path: Path) -> bool:
