@@ -59,6 +59,14 @@ def test_a_model_file_outside_a_version_folder_is_pointed_out(tmp_path: Path) ->
     assert found.problem == "the model file is not in a version folder; expected digits/1/model.binpb"
 
 
+@pytest.mark.parametrize("given", ["digits", "digits/1"])
+def test_a_folder_inside_the_repository_that_is_given_in_its_place_is_pointed_out(tmp_path: Path, given: str) -> None:
+    make(tmp_path, "digits/1/model.binpb")
+    (found,) = scan(tmp_path / given)
+    assert (found.name, found.version) == ("1", 0)
+    assert found.problem.endswith(f"expected 1/1/model.binpb; if 1 is a version, the model repository is {tmp_path}")
+
+
 def test_a_folder_that_cannot_be_a_model_name_is_pointed_out(tmp_path: Path) -> None:
     make(tmp_path, "my model/1/model.binpb", "my model/2/model.binpb")
     (found,) = scan(tmp_path)

@@ -51,21 +51,21 @@ def scan(repository: Path) -> list[FoundVersion]:
     try:
         root = repository.resolve(strict=True)
         folders = sorted(folder for folder in root.iterdir() if _is_folder(folder))
+        misplaced = [_misplaced(root)] if _has_model_file(root) else []
     except FileNotFoundError as missing:
         raise FileNotFoundError(f"model repository {str(repository)!r}: no such folder; create it") from missing
     except NotADirectoryError as file:
         raise NotADirectoryError(f"model repository {str(repository)!r}: a file, expected a folder") from file
     except PermissionError as denied:
         raise PermissionError(f"model repository {str(repository)!r}: no permission to read it") from denied
-    return sorted(found for folder in folders for found in _scan_model(root, folder))
+    return sorted([*misplaced, *(found for folder in folders for found in _scan_model(root, folder))])
 
 
 def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
-    # A name that is no UTF-8 is no model's, and could not be told to anybody.
-    name = os.fsencode(folder.name).decode(errors="replace")
+    name = _name(folder)
     try:
         versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
-        misplaced = any((folder / file).is_file() for file in MODEL_FILES)
+        misplaced = not versions and _has_model_file(folder)
     except OSError as unreadable:
         yield FoundVersion(name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
         return
@@ -76,8 +76,24 @@ def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
         for path in versions:
             yield FoundVersion(name, int(path.name), path, _escape(root, path))
     elif misplaced:
-        expected = f"{name}/1/{MODEL_FILES[0]}"
-        yield FoundVersion(name, 0, folder, f"the model file is not in a version folder; expected {expected}")
+        yield _misplaced(folder)
+
+
+def _misplaced(folder: Path) -> FoundVersion:
+    name = _name(folder)
+    problem = f"the model file is not in a version folder; expected {name}/1/{MODEL_FILES[0]}"
+    if _VERSION.fullmatch(name):  # a model's folder, or a version's, was taken for the repository
+        problem += f"; if {name} is a version, the model repository is {folder.parent.parent}"
+    return FoundVersion(name, 0, folder, problem)
+
+
+def _name(folder: Path) -> str:
+    # One that is no UTF-8 is no model's, and could not be told to anybody.
+    return os.fsencode(folder.name).decode(errors="replace")
+
+
+def _has_model_file(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in MODEL_FILES)
 
 
 def _is_folder(path: Path) -> bool:
