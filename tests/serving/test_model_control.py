@@ -66,6 +66,28 @@ def test_a_server_that_is_told_explicitly_loads_what_it_is_told(tmp_path: Path) 
         assert listed(calls) == ["a/1", "b/1", "c/1"]
 
 
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        (
+            {"load_model": "tiny"},
+            "all models are loaded: load_model is without effect unless model_control is explicit",
+        ),
+        ({"load_model": "tiny", "model_control": "explicit"}, ""),
+        ({"model_repository": None, "model_control": "poll"}, "there is nothing to look at"),
+        ({"model_control": "poll"}, ""),
+    ],
+)
+def test_an_option_without_effect_is_pointed_out(
+    tmp_path: Path, options: dict[str, Any], warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_model(tmp_path, tiny_model())
+    config = ServerConfig(**{"model_repository": tmp_path, **options})
+    Models(config, load_model, Handed(), on_change=lambda: None).discover()
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert (len(warnings), warning in "".join(warnings)) == (1 if warning else 0, True)
+
+
 def test_a_server_that_polls_follows_the_disk(tmp_path: Path) -> None:
     write_model(tmp_path, tiny_model(factor=1), 1)
     options: dict[str, Any] = {"model_control": "poll", "poll_interval_s": SOON_S}

@@ -78,8 +78,15 @@ class Models:
         OSError
             If the model repository cannot be read; the message names it.
         """
-        explicit = self._config.model_control == "explicit"
-        self._found = self.registry.discover(model_names(self._config.load_model) if explicit else None)
+        config = self._config
+        explicit = config.model_control == "explicit"
+        if config.load_model and not explicit:
+            _log.warning("all models are loaded: load_model is without effect unless model_control is explicit")
+        if config.model_control == "poll" and config.model_repository is None:
+            _log.warning(
+                "there is nothing to look at: model_control poll is without effect unless there is a repository"
+            )
+        self._found = self.registry.discover(model_names(config.load_model) if explicit else None)
 
     async def load(self) -> None:
         """Load what was found; from then on follow what is on disk, if that was asked for."""
