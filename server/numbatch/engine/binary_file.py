@@ -1,6 +1,7 @@
 """A file that is read piece by piece, at places that its own contents name."""
 
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,10 @@ class BinaryFile:
         # A pipe would be waited for.
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
-            if not path.is_file():
+            status = os.fstat(self._file)
+            if not stat.S_ISREG(status.st_mode):
                 raise FileNotFoundError(f"{path} is no file")
-            self.size = os.fstat(self._file).st_size
+            self.size = status.st_size
         except BaseException:
             os.close(self._file)
             raise
