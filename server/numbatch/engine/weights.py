@@ -56,8 +56,8 @@ class WeightsReader:
 
     def read(self, weights: Weights, expected: Sequence[int], field: str) -> Float32Array:
         """Return an array of weights; as `parts`, but whole."""
-        rows = [part for _, part in self.parts(weights, expected, field, step=expected[0])]
-        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+        ((_, array),) = self.parts(weights, expected, field, step=expected[0])
+        return array
 
     def parts(
         self, weights: Weights, expected: Sequence[int], field: str, *, step: int

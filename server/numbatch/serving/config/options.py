@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from numbatch.wire.errors import error
@@ -60,7 +60,7 @@ class Options:
         """Check every field."""
         for described in fields(self):
             value = getattr(self, described.name)
-            if value is not None or described.default is MISSING:
+            if value is not None:
                 _check(described.name, value, option_of(described))
 
 
