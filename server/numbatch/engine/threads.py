@@ -13,13 +13,11 @@ import numpy.typing as npt
 
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.placement import CPU_SET_SIZE
-from numbatch.kernels.processors import available_cpus
+from numbatch.kernels.processors import MOST_THREADS, available_cpus
 from numbatch.kernels.program import DISMISS, SERVE, run_network
 from numbatch.kernels.team import CPUS, TEAM_SIZE, THREADS
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
-
-MOST_THREADS = 256
 
 _NOTHING = np.zeros(1, np.float32)
 

@@ -4,6 +4,9 @@ import math
 import os
 from pathlib import Path
 
+# The most that may work on a batch, with the one that calls.
+MOST_THREADS = 256
+
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many processors this process may use: its affinity, and no more than its cgroup's quota.

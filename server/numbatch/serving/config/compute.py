@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
+from numbatch.kernels.processors import MOST_THREADS
 from numbatch.serving.config.options import Options, option
-
-# As the engine has it, whose import takes a second that `--help` does not need.
-_MAX_COMPUTE_THREADS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,5 +15,5 @@ class ComputeOptions(Options):
         "How many threads work on a large batch. Without it: as many as there are processors for the process, by its "
         "affinity and its cgroup's quota; of several workers, each has its part. It changes no bit.",
         least=1,
-        most=_MAX_COMPUTE_THREADS,
+        most=MOST_THREADS,
     )

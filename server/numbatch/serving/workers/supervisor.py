@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from numbatch.kernels.processors import available_cpus
+from numbatch.kernels.processors import MOST_THREADS, available_cpus
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.info import ServerInfo
 from numbatch.serving.logs import configure_logs
@@ -34,8 +34,8 @@ _BEYOND_GRACE_S = 7.0
 _PING_S = 5.0
 _MOST_UNANSWERED = 12
 
-# As the configuration has them.
-_MOST_WORKERS = _MOST_THREADS = 256
+# As the configuration has it.
+_MOST_WORKERS = 256
 
 _EX_SOFTWARE = 70
 
@@ -65,7 +65,7 @@ def supervise(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = 
     configure_logs(config.log_level, config.log_format)
     processors = available_cpus()
     workers = config.workers or min(processors, _MOST_WORKERS)
-    threads = config.compute_threads or min(max(1, processors // workers), _MOST_THREADS)
+    threads = config.compute_threads or min(max(1, processors // workers), MOST_THREADS)
     with (
         reserved_ports(replace(config, workers=workers, compute_threads=threads)) as told,
         runtime_directory(config.runtime_directory, config.model_repository) as runtime,
