@@ -42,7 +42,10 @@ class Link:
         From then on, changes are made as they come.
         """
         for change in journal:
-            await self._make(change, registry, loader)
+            problem = await self._make(change, registry, loader)
+            if problem:  # its successor could not make it either: better one without it than none
+                fields = {"model": change.name, "problem": problem}
+                _log.error("what was changed before cannot be changed here model=%(model)s: %(problem)s", fields)
         self._channel.send("loaded")
         while (order := await self._orders.get())["kind"] != "listen":
             await self._obey(order, registry, loader)
@@ -100,6 +103,9 @@ class Link:
             await asyncio.get_running_loop().run_in_executor(loader, _apply, change, registry)
         except NumbatchError as refused:
             return str(refused)
+        except Exception as bug:  # it is answered as well: all others wait for it
+            _log.exception("changing model=%(model)s failed unexpectedly", {"model": change.name})
+            return f"{type(bug).__name__}: {bug}"
         return ""
 
 

@@ -105,8 +105,10 @@ class WorkerProcess:
         return await answer
 
     def answered(self, kind: str, number: int, value: Any) -> None:
-        """Let the one who waits for a message have it."""
-        self._answers.pop((kind, number)).set_result(value)
+        """Let the one who waits for a message have it, unless the process has ended meanwhile."""
+        answer = self._answers.pop((kind, number))
+        if not answer.done():
+            answer.set_result(value)
 
     def poll(self) -> None:
         """See whether the process has ended."""
