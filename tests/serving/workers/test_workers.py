@@ -219,6 +219,33 @@ def test_a_worker_that_hangs_is_replaced(repository: Path) -> None:
             assert clients[2].infer("tiny", [[1, 1]]).tolist() == [[2, 2]]
 
 
+# The third process, which is the successor of one that ended, is refused by the system.
+NO_PROCESS_FOR_THE_THIRD = """
+from numbatch.serving.workers.process import WorkerProcess
+spawn, numbers = WorkerProcess.spawn, []
+
+async def spawn_if_there_is_room(number, metrics):
+    numbers.append(number)
+    if len(numbers) == 3:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return await spawn(number, metrics)
+
+WorkerProcess.spawn = spawn_if_there_is_room
+from numbatch.cli.main import main
+main()
+"""
+
+
+def test_a_service_that_ran_outlives_that_a_worker_cannot_be_started(repository: Path) -> None:
+    program = ["-c", NO_PROCESS_FOR_THE_THIRD]
+    with serving_workers("--model-repository", repository, program=program) as workers:
+        os.kill(workers.pids[1], signal.SIGKILL)
+        workers.find("worker=1 cannot be started: .*Resource temporarily unavailable")
+        workers.replaced(1)
+        with workers.clients() as clients:
+            assert clients[1].infer("tiny", [[1, 1]]).tolist() == [[2, 2]]
+
+
 def test_a_worker_that_does_not_end_is_killed(repository: Path) -> None:
     program = IMPATIENT.format(what="_BEYOND_GRACE_S = 0.2")
     arguments = ("--model-repository", repository, "--shutdown-grace-s", "0")

@@ -66,10 +66,21 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(cls, number: int, metrics: Path) -> Self:
-        """Start the process of a worker; it waits to be told what to do."""
+        """Start the process of a worker; it waits to be told what to do.
+
+        Raises
+        ------
+        OSError
+            If the system has no process for it.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            return cls(number, await Channel.open(ours), theirs, metrics)
+            channel = await Channel.open(ours)
+            try:
+                return cls(number, channel, theirs, metrics)
+            except OSError:
+                channel.close()
+                raise
 
     def tell(self, config: ServerConfig, runtime: RuntimeDirectory, journal: Sequence[Change]) -> None:
         """Tell it what it needs to know."""

@@ -117,7 +117,15 @@ class Supervisor:
         """Keep one worker running."""
         restarts = Restarts()
         while not self._stopping.is_set():
-            worker = await WorkerProcess.spawn(number, self._runtime.metrics)
+            try:
+                worker = await WorkerProcess.spawn(number, self._runtime.metrics)
+            except OSError as failed:
+                if not self._was_ready:
+                    raise
+                _log.error("worker=%(worker)d cannot be started: %(problem)s", {"worker": number, "problem": failed})
+                restarts = restarts.died(0)
+                await self._pause(number, restarts)
+                continue
             # In one step: every change is in the journal that it is told, or told to it later.
             self._workers[number] = worker
             worker.tell(self._config, self._runtime, self._changing.journal.changes)
@@ -128,12 +136,14 @@ class Supervisor:
                 self._end_of(worker, "ended")
                 restarts = restarts.died(worker.ready_s)
                 self._give_up(worker, restarts)
-                _log.warning(
-                    "worker=%(worker)d restarts delay_s=%(delay_s)g", {"worker": number, "delay_s": restarts.delay_s}
-                )
-                await self._stops_within(restarts.delay_s)
+                await self._pause(number, restarts)
                 continue
             await self._end(worker)
+
+    async def _pause(self, number: int, restarts: Restarts) -> None:
+        """Wait until a worker is to be started again."""
+        _log.warning("worker=%(worker)d restarts delay_s=%(delay_s)g", {"worker": number, "delay_s": restarts.delay_s})
+        await self._stops_within(restarts.delay_s)
 
     async def _stops_within(self, seconds: float | None, worker: WorkerProcess | None = None) -> bool:
         """Wait until the supervisor is to stop; False if the time has passed, or the worker has ended, before."""
