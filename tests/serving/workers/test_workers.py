@@ -18,7 +18,7 @@ from support.http import get
 from support.raw_calls import raw_calls, read_streamed, refusal, stream_request
 from support.server import write_model
 from support.tiny import tiny_model
-from support.workers import Workers, children, is_there, serving_workers, wait_for_end
+from support.workers import Workers, children, is_there, serving_workers, wait_for_end, workers_process
 
 ROWS = np.random.default_rng(7).standard_normal((37, 512)).astype(np.float32)
 
@@ -244,6 +244,36 @@ def test_a_service_that_ran_outlives_that_a_worker_cannot_be_started(repository:
         workers.replaced(1)
         with workers.clients() as clients:
             assert clients[1].infer("tiny", [[1, 1]]).tolist() == [[2, 2]]
+
+
+# Python runs it first, in every process. The first worker stops when it is about to listen, where others wait for it.
+STOPS_BEFORE_IT_LISTENS = """
+import os, signal, sys
+if "numbatch.serving.workers.worker" in sys.orig_argv and os.path.exists({once!r}):
+    from numbatch.serving.server import Server
+    opens = Server.open
+
+    async def stop_and_open(self):
+        try:
+            os.unlink({once!r})
+        except FileNotFoundError:
+            return await opens(self)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    Server.open = stop_and_open
+"""
+
+
+def test_a_worker_that_hangs_when_it_is_about_to_listen_is_replaced(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "once").touch()
+    (tmp_path / "sitecustomize.py").write_text(STOPS_BEFORE_IT_LISTENS.format(once=str(tmp_path / "once")))
+    program = ["-c", IMPATIENT.format(what="_PING_S = 0.2")]
+    arguments = ("--model-repository", repository)
+    with workers_process(*arguments, program=program, PYTHONPATH=str(tmp_path)) as process:
+        workers = Workers(process)
+        assert sum("does not answer and is killed" in line for line in workers.log) == 1
+        with Client(workers.address) as client:
+            assert client.infer("tiny", [[1, 1]]).tolist() == [[2, 2]]
 
 
 def test_a_worker_that_does_not_end_is_killed(repository: Path) -> None:

@@ -30,7 +30,8 @@ _log = logging.getLogger(__name__)
 # Workers end themselves some seconds after the grace period, whatever holds them up; those that cannot are killed.
 _BEYOND_GRACE_S = 7.0
 
-# Workers that are ready are asked whether they are there; a loop may well be busy for seconds, but not for a minute.
+# Workers that listen are asked whether they are there; a loop may well be busy for seconds, but not for a minute. From
+# then on the others wait for them when models are changed.
 _PING_S = 5.0
 _MOST_UNANSWERED = 12
 
@@ -194,6 +195,7 @@ class Supervisor:
                 case "loaded":
                     worker.listens = True
                     worker.channel.send("listen")
+                    self._begin_to_watch(worker)
                 case "ready":
                     self._worker_is_ready(worker, info_from_json(message["info"]))
                 case "pong":
@@ -209,9 +211,6 @@ class Supervisor:
 
     def _worker_is_ready(self, worker: WorkerProcess, info: ServerInfo) -> None:
         worker.ready_at = time.monotonic()
-        watching = asyncio.create_task(self._watch(worker))
-        self._watching.add(watching)
-        watching.add_done_callback(self._watching.discard)
         up = self._up()
         _log.info("worker=%(worker)d pid=%(pid)d ready up=%(up)d/%(workers)d", {**worker.log_fields, **up})
         if not self._was_ready and up["up"] == self._config.workers:
@@ -222,6 +221,11 @@ class Supervisor:
             except Exception as failure:  # whoever was to be told is gone
                 self._failure = failure
                 self._stopping.set()
+
+    def _begin_to_watch(self, worker: WorkerProcess) -> None:
+        watching = asyncio.create_task(self._watch(worker))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
 
     async def _watch(self, worker: WorkerProcess) -> None:
         """Kill a worker whose event loop does not answer any more; it would keep connections that it never serves."""
