@@ -126,6 +126,7 @@ async def run_until_stopped(
                 )
                 on_ready(info)
             await stopping
+            starting.cancel()  # else a worker that loads would listen when it has ended
             if server.drain_delay_s:
                 _log.info("leaving drain_delay_s=%(drain_delay_s)g", {"drain_delay_s": server.drain_delay_s})
             await server.leave()

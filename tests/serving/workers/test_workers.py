@@ -190,6 +190,40 @@ def test_a_signal_lets_all_workers_drain_and_nothing_is_left(
     assert list(runtime.iterdir()) == []
 
 
+# Python runs it first, in every process: models take until nothing else of the worker is left to end.
+LOADS_UNTIL_IT_ENDS = """
+import sys, threading
+if "numbatch.serving.workers.worker" in sys.orig_argv:
+    from concurrent.futures import ThreadPoolExecutor
+    from numbatch.repository.registry import Registry
+    load, shutdown, ending = Registry.load, ThreadPoolExecutor.shutdown, threading.Event()
+
+    def load_at_the_end(self, found):
+        print("loading", file=sys.stderr, flush=True)
+        ending.wait()
+        load(self, found)
+
+    def end(self, *args, **kwargs):
+        ending.set()
+        shutdown(self, *args, **kwargs)
+
+    Registry.load, ThreadPoolExecutor.shutdown = load_at_the_end, end
+"""
+
+
+def test_workers_that_are_asked_to_end_while_they_load_end_without_a_word(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(LOADS_UNTIL_IT_ENDS)
+    with workers_process("--model-repository", repository, PYTHONPATH=str(tmp_path)) as process:
+        assert process.stderr is not None
+        loading = 0
+        while loading < 2:
+            loading += process.stderr.readline() == "loading\n"
+        process.terminate()
+        out, log = process.communicate(timeout=50)
+    assert (process.returncode, out) == (0, "")
+    assert "Traceback" not in log
+
+
 def test_a_second_signal_ends_all_at_once(repository: Path, runtime: Path) -> None:
     with serving_workers("--model-repository", repository, "--runtime-directory", runtime) as workers:
         os.kill(workers.pids[2], signal.SIGSTOP)  # it cannot drain
