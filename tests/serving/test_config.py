@@ -69,6 +69,14 @@ def test_a_wrong_field_is_named_with_what_came_and_what_was_expected(field: dict
     assert refused.value.expected
 
 
+def test_a_unix_socket_is_offered_only_where_it_may_be_had() -> None:
+    with pytest.raises(InvalidArgumentError, match="or unix:/path"):
+        ServerConfig(listen="8001")
+    with pytest.raises(InvalidArgumentError) as refused:
+        ServerConfig(http_listen="unix:/run/metrics.sock")
+    assert refused.value.expected == "host:port such as 127.0.0.1:8001, [::1]:8001, port 0 for a free one"
+
+
 @pytest.mark.parametrize(
     ("text", "host", "port"),
     [("127.0.0.1:8001", "127.0.0.1", 8001), ("[::1]:0", "::1", 0), ("localhost:65535", "localhost", 65535)],

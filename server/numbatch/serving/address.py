@@ -13,6 +13,8 @@ from numbatch.wire.reasons import Reason
 # A host name or IPv4 address, or an IPv6 address in brackets; then the port.
 _ADDRESS = re.compile(r"(?P<host>[^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
+_HOST_AND_PORT = "host:port such as 127.0.0.1:8001, [::1]:8001, port 0 for a free one"
+
 _UNIX = re.compile(r"unix:(?://(?=/))?(?P<path>[^\0]+)")
 
 # Linux keeps the path of a socket in 108 bytes, the last of them a zero.
@@ -22,7 +24,7 @@ _LONGEST_PATH = 107
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
-def parse_address(text: str, field: str = "listen") -> tuple[str, int]:
+def parse_address(text: str, field: str = "listen", expected: str = _HOST_AND_PORT) -> tuple[str, int]:
     """Return the host, without brackets, and the port of "host:port".
 
     Raises
@@ -32,7 +34,6 @@ def parse_address(text: str, field: str = "listen") -> tuple[str, int]:
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
-        expected = "host:port such as 127.0.0.1:8001, [::1]:8001, port 0 for a free one; or unix:/path"
         raise error(Reason.INVALID_FIELD, "no address to listen on", field=field, got=repr(text), expected=expected)
     return match["host"].strip("[]"), int(match["port"])
 
@@ -47,7 +48,7 @@ def check_address(text: str, field: str = "listen") -> None:
     """
     path = unix_path(text)
     if path is None:
-        parse_address(text, field)
+        parse_address(text, field, f"{_HOST_AND_PORT}; or unix:/path")
     elif len(os.fsencode(path)) > _LONGEST_PATH:
         problem = "the path of a unix socket is too long"
         raise error(
@@ -72,7 +73,18 @@ def is_local(text: str) -> bool:
         return host == "localhost"
 
 
-def check_free(text: str) -> None:
+def with_port(text: str, port: int) -> str:
+    """Return "host:port" with the port that it is."""
+    return f"{text.rpartition(':')[0]}:{port}"
+
+
+def port_of(text: str) -> int:
+    """Return the port of "host:port"; 0 where there is none, as of a unix socket, or before there is an address."""
+    match = _ADDRESS.fullmatch(text)
+    return int(match["port"]) if match else 0
+
+
+def check_free(text: str, field: str = "listen") -> None:
     """Try to listen on every address that "host:port" stands for, and let go of it again.
 
     gRPC is content with one of several addresses ("localhost" may be two) and does not say why it got none.
@@ -82,11 +94,11 @@ def check_free(text: str) -> None:
     OSError
         If one of them is in use, not permitted, or the host is unknown; the message says what to do.
     """
-    for probe in listen_alone(text):
+    for probe in listen_alone(text, field):
         probe.close()
 
 
-def listen_alone(text: str) -> list[socket.socket]:
+def listen_alone(text: str, field: str = "listen") -> list[socket.socket]:
     """Listen on every address that "host:port" stands for, of one port if it is 0, as the only process that does.
 
     Raises
@@ -94,7 +106,25 @@ def listen_alone(text: str) -> list[socket.socket]:
     OSError
         As `check_free`.
     """
-    host, port = parse_address(text)
+    try:
+        return _listen_on_all(text, *parse_address(text, field))
+    except OSError as failed:
+        if field == "listen":
+            raise
+        # Two addresses are listened on: say which option this one is.
+        raise OSError(failed.errno, f'{failed.strerror or failed} ({field}; "" for no HTTP)') from failed
+
+
+def new_socket(family: int) -> socket.socket:
+    """Return a socket that may be bound as gRPC's may: to a port whose last connections are still fading."""
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def _listen_on_all(text: str, host: str, port: int) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as unknown:
@@ -115,15 +145,6 @@ def listen_alone(text: str) -> list[socket.socket]:
                 each.close()
             raise _explained(text, failed) from failed
     return listening
-
-
-def new_socket(family: int) -> socket.socket:
-    """Return a socket that may be bound as gRPC's may: to a port whose last connections are still fading."""
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    return made
 
 
 def _listen(family: int, address: tuple[Any, ...]) -> socket.socket:

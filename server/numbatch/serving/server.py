@@ -13,7 +13,7 @@ from numbatch.batching.batcher import Tell
 from numbatch.engine import load_model
 from numbatch.engine.warmup import warm_up
 from numbatch.repository.registry import Loader
-from numbatch.serving.address import is_local
+from numbatch.serving.address import is_local, port_of
 from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.control import Control, LocalControl
@@ -196,7 +196,7 @@ class Server:
             ready=lambda: self._lifecycle.ready,
             calls=self._calls,
             queues=lambda: self._compute.statistics,
-            port=lambda: _port_of(self.address),
+            port=lambda: port_of(self.address),
             tasks=lambda: len(asyncio.all_tasks(self._loop)),
         )
         return Observability(self._config, sources, [observer] if observer else [])
@@ -247,9 +247,3 @@ class Server:
     def _end_threads(self) -> None:
         self._loader.shutdown(cancel_futures=True)
         self._compute.close()
-
-
-def _port_of(address: str) -> int:
-    """Return the port of "host:port"; 0 where there is none, as before it listens."""
-    port = address.rpartition(":")[2]
-    return int(port) if port.isdecimal() else 0

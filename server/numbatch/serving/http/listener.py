@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from numbatch.serving.address import check_free, parse_address
+from numbatch.serving.address import check_free, parse_address, with_port
 
 # How long answers in progress may take to leave when the server ends.
 _FLUSH_S = 1.0
@@ -41,21 +41,12 @@ class HttpListener:
             If the address cannot be had; the message says why and what to do.
         """
         if not shares_port:
-            _check_free(listen)
+            check_free(listen, "http_listen")
         host, port = parse_address(listen, "http_listen")
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, reuse_port=shares_port).start()
-        port = self._runner.addresses[0][1]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return with_port(listen, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """End; answers in progress get a moment."""
         await self._runner.cleanup()
-
-
-def _check_free(listen: str) -> None:
-    try:
-        check_free(listen)
-    except OSError as failed:
-        # Two addresses are listened on: say which option this one is.
-        raise OSError(failed.errno, f'{failed.strerror or failed} (http_listen; "" for no HTTP)') from failed

@@ -14,7 +14,7 @@ import socket
 import stat
 from pathlib import Path
 
-from numbatch.serving.address import unix_path
+from numbatch.serving.address import port_of, unix_path
 
 # Where Linux lists the files that a process has open.
 _OPEN_FILES = Path("/proc/self/fd")
@@ -43,7 +43,4 @@ def _end_if_accepted_at(address: str, descriptor: int) -> None:
 
 def _is_at(address: str, name: str | tuple[str, int]) -> bool:
     """Whether a socket of this name belongs to the server: the port tells it, as one may listen on many addresses."""
-    path = unix_path(address)
-    if isinstance(name, tuple):
-        return path is None and name[1] == int(address.rpartition(":")[2])
-    return path == name
+    return name[1] == port_of(address) if isinstance(name, tuple) else name == unix_path(address)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from numbatch.serving.address import check_free, parse_address, unix_path
+from numbatch.serving.address import check_free, unix_path, with_port
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.hang_up import hang_up
 from numbatch.serving.unix_socket import clear_stale, socket_mode
@@ -77,8 +77,7 @@ class Transport:
             check_free(listen)
         port = self._bind(listen)
         await self._server.start()
-        host, _ = parse_address(listen)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return with_port(listen, port)
 
     async def stop(self, grace_s: float) -> None:
         """Wait for the calls in progress, cancel what remains of them after the grace period, and end."""

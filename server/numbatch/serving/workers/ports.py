@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from numbatch.serving.address import listen_alone, new_socket, parse_address, unix_path
+from numbatch.serving.address import listen_alone, new_socket, unix_path, with_port
 from numbatch.serving.config import ServerConfig
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
@@ -42,7 +42,7 @@ def _reserve(field: str, text: str, kept: ExitStack) -> str:
             Reason.INVALID_FIELD, "workers cannot share a Unix socket", field=field, got=text, expected=expected
         )
     with ExitStack() as probes:
-        for alone in [probes.enter_context(probe) for probe in _listen_alone(field, text)]:
+        for alone in [probes.enter_context(probe) for probe in listen_alone(text, field)]:
             # Nobody else has it. What keeps it is bound before this one is closed.
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             shared = kept.enter_context(new_socket(alone.family))
@@ -51,15 +51,4 @@ def _reserve(field: str, text: str, kept: ExitStack) -> str:
             # Without it, the port is in use for all who do not share it knowingly.
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             port = alone.getsockname()[1]
-    host, _ = parse_address(text, field)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _listen_alone(field: str, text: str) -> list[socket.socket]:
-    try:
-        return listen_alone(text)
-    except OSError as failed:
-        if field == "listen":
-            raise
-        # Two addresses are listened on: say which option this one is.
-        raise OSError(failed.errno, f'{failed.strerror or failed} ({field}; "" for no HTTP)') from failed
+    return with_port(text, port)
