@@ -77,7 +77,11 @@ class WorkerControl:
     def _keep(self, request: LoadModelRequest) -> str:
         """Write a model into a folder of its own, as the repository has it."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        (folder / "model.binpb").write_bytes(request.model.SerializeToString(deterministic=True))
+        try:
+            (folder / "model.binpb").write_bytes(request.model.SerializeToString(deterministic=True))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return str(folder)
 
     async def _run(self, function: Callable[[LoadModelRequest], str], request: LoadModelRequest) -> str:
