@@ -53,8 +53,6 @@ def _click_option(described: Field[Any], hint: Any) -> Callable[[Callback], Call
     known = option_of(described)
     kind = next((part for part in get_args(hint) if part is not type(None)), hint)
     settings: dict[str, Any] = {"default": described.default, "help": known.help}
-    if kind is bool:
-        return click.option(f"{flag_of(described.name)}/--no-{described.name.replace('_', '-')}", **settings)
     if known.choices:
         settings["type"] = click.Choice(list(known.choices))
     else:

@@ -34,8 +34,6 @@ def _another_value(field: Field[Any], hint: Any) -> Any:
     kinds = get_args(hint) or (hint,)
     if known.choices:
         return next(choice for choice in known.choices if choice != field.default)
-    if bool in kinds:
-        return not field.default
     if int in kinds or float in kinds:
         candidates = [kinds[0](number) for number in (known.least or 0, known.most or 10**6) if kinds[0](number)]
         return next(number for number in candidates if number != field.default)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from numbatch.serving.config.options import Options, option
 
-_MOST_WORKERS = 256
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class WorkerOptions(Options):
         "How many processes serve. They share the port and the memory of the weights, and one that ends is started "
         "again. 0: as many as there are processors for the process. A client's connection is served by one of them.",
         least=0,
-        most=_MOST_WORKERS,
+        most=MOST_WORKERS,
     )
     runtime_directory: Path | None = option(
         None,

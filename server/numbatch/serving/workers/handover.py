@@ -15,13 +15,15 @@ from numbatch.wire.reasons import Reason
 def config_to_json(config: ServerConfig) -> dict[str, Any]:
     """Return a configuration as JSON has it."""
     values = {field.name: getattr(config, field.name) for field in fields(config)}
-    return {name: _plain(value) for name, value in values.items()}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def config_from_json(values: dict[str, Any]) -> ServerConfig:
     """Return the configuration that became this JSON."""
     hints = get_type_hints(ServerConfig)
-    return ServerConfig(**{name: _typed(value, hints[name]) for name, value in values.items()})
+    paths = {name for name, value in values.items() if value is not None and Path in get_args(hints[name])}
+    typed: dict[str, Any] = {name: Path(value) if name in paths else value for name, value in values.items()}
+    return ServerConfig(**typed)
 
 
 def info_to_json(info: ServerInfo) -> dict[str, Any]:
@@ -52,21 +54,3 @@ def failure_from_json(values: dict[str, Any]) -> Exception:
     if values["errno"] is None:
         return OSError(values["message"])
     return OSError(values["errno"], values["message"], *([values["file"]] if values["file"] else []))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def _typed(value: Any, hint: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_typed(item, get_args(hint)) for item in value)
-    return Path(value) if isinstance(value, str) and Path in _kinds(hint) else value
-
-
-def _kinds(hint: Any) -> set[Any]:
-    """Return the types that a hint mentions."""
-    parts = hint if isinstance(hint, tuple) else get_args(hint)
-    return {hint} if not parts else set().union(*(_kinds(part) for part in parts))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from numbatch.kernels.processors import MOST_THREADS, available_cpus
 from numbatch.serving.config import ServerConfig
+from numbatch.serving.config.workers import MOST_WORKERS
 from numbatch.serving.info import ServerInfo
 from numbatch.serving.logs import configure_logs
 from numbatch.serving.workers.changing import Changing
@@ -34,9 +35,6 @@ _BEYOND_GRACE_S = 7.0
 # then on the others wait for them when models are changed.
 _PING_S = 5.0
 _MOST_UNANSWERED = 12
-
-# As the configuration has it.
-_MOST_WORKERS = 256
 
 _EX_SOFTWARE = 70
 
@@ -65,7 +63,7 @@ def supervise(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = 
     """
     configure_logs(config.log_level, config.log_format)
     processors = available_cpus()
-    workers = config.workers or min(processors, _MOST_WORKERS)
+    workers = config.workers or min(processors, MOST_WORKERS)
     threads = config.compute_threads or min(max(1, processors // workers), MOST_THREADS)
     with (
         reserved_ports(replace(config, workers=workers, compute_threads=threads)) as told,
