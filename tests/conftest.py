@@ -20,8 +20,11 @@ def number_of_threads_kept() -> Iterator[None]:
     set_compute_threads(before)
 
 
-@pytest.fixture(autouse=True)
-def no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have a server, and certificates and a token for it."""
-    for name in ("SERVER", "HTTP", "TLS", "ROOT_CERTIFICATES", "CERTIFICATE", "PRIVATE_KEY", "TOKEN"):
-        monkeypatch.delenv(f"NUMBATCH_{name}", raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def no_server_of_ones_own() -> Iterator[None]:
+    """Whoever runs the tests may have a server, and certificates and tokens for it."""
+    names = ["SERVER", "HTTP", "TLS", "ROOT_CERTIFICATES", "CERTIFICATE", "PRIVATE_KEY", "TOKEN"]
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [*names, "INFERENCE_TOKENS", "CONTROL_TOKENS"]:
+            environment.delenv(f"NUMBATCH_{name}", raising=False)
+        yield
