@@ -229,8 +229,16 @@ def test_what_cannot_be_a_token_is_refused_at_the_start_without_repeating_it(tmp
 
 @pytest.mark.parametrize("empty", ["", " ", ",\n"])
 def test_a_list_in_the_environment_that_was_not_filled_in_does_not_open_the_server(empty: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="an empty list of tokens; fill or unset it"):
+    problem = "the environment variable NUMBATCH_INFERENCE_TOKENS is an empty list of tokens; fill or unset it"
+    with pytest.raises(InvalidArgumentError, match=problem):
         access_for(ServerConfig(), {"NUMBATCH_INFERENCE_TOKENS": empty})
+
+
+def test_what_cannot_be_a_token_in_the_environment_is_counted_out_and_not_repeated() -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        access_for(ServerConfig(), {"NUMBATCH_CONTROL_TOKENS": " good, not;good"})
+    assert "no token in the environment variable NUMBATCH_CONTROL_TOKENS, token 2" in refused.value.message
+    assert "not;good" not in str(refused.value)
 
 
 def test_a_file_of_tokens_that_is_missing_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -108,9 +108,7 @@ def access_for(config: ServerConfig, environ: Mapping[str, str] = os.environ) ->
     InvalidArgumentError
         INVALID_FIELD, if tokens cannot be read.
     """
-    inference, control = (
-        Tokens(name, getattr(config, name), environ.get(variable)) for name, variable in _SOURCES.items()
-    )
+    inference, control = (Tokens(name, getattr(config, name), variable, environ) for name, variable in _SOURCES.items())
     # Where there are tokens for inference alone, nobody without one shall control models.
     by_default = control.configured or (not inference.configured and is_local(config.listen))
     control_on = {"on": True, "off": False, "auto": by_default}[config.repository_control]

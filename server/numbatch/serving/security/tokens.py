@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from numbatch.serving.security.files import Signature, signature
@@ -26,24 +26,26 @@ class Tokens:
         The option that names the file, for errors and the log.
     file : Path or None
         One token a line; empty lines and what follows a # are ignored.
-    fixed : str or None
-        Further tokens, from the environment, separated by commas or white space.
+    variable : str
+        The environment variable that may have further ones, separated by commas or white space.
+    environ : mapping of str to str
+        The environment.
 
     Raises
     ------
     InvalidArgumentError
-        INVALID_FIELD, if the file cannot be read, a token is none, or `fixed` is empty: a secret that was not filled in
-        must not open the server. It never tells a token.
+        INVALID_FIELD, if the file cannot be read, a token is none, or the variable is empty: a secret that was not
+        filled in must not open the server. It never tells a token.
     """
 
-    def __init__(self, name: str, file: Path | None, fixed: str | None = None) -> None:
+    def __init__(self, name: str, file: Path | None, variable: str, environ: Mapping[str, str]) -> None:
         self._name = name
         self._file = file
-        self._fixed = _hashed(name, enumerate(re.split(r"[\s,]+", fixed or ""), 1), "the environment, token")
-        if fixed is not None and not self._fixed:
-            raise error(
-                Reason.INVALID_FIELD, "the environment has an empty list of tokens", field=name, hint="fill or unset it"
-            )
+        listed = [token for token in re.split(r"[\s,]+", environ.get(variable, "")) if token]
+        if variable in environ and not listed:
+            problem = f"the environment variable {variable} is an empty list of tokens"
+            raise error(Reason.INVALID_FIELD, problem, field=name, hint="fill or unset it")
+        self._fixed = _hashed(name, enumerate(listed, 1), f"the environment variable {variable}, token")
         self._seen: Signature = ()
         self._from_file: list[bytes] = []
         if file is not None:
