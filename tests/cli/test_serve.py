@@ -21,11 +21,12 @@ from support.command import numbatch
 from support.http import get
 from support.server import write_model
 
+ANYWHERE = ("--listen", "127.0.0.1:0", "--http-listen", "")
+
 
 @contextmanager
 def serving(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    anywhere = ("--listen", "127.0.0.1:0", "--http-listen", "")
-    command = [sys.executable, "-m", "numbatch.cli", "serve", *anywhere, *map(str, arguments)]
+    command = [sys.executable, "-m", "numbatch.cli", "serve", *ANYWHERE, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -88,7 +89,7 @@ def test_it_tells_where_it_answers_http_and_logs_json(repository: Path) -> None:
 def test_a_port_in_use_is_4() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        outcome = numbatch("serve", "--listen", address)
+        outcome = numbatch("serve", "--listen", address, "--http-listen", "")
     assert outcome.code == 4
     assert outcome.err.endswith(
         f"numbatch: error: cannot listen on {address}: the port is in use; stop what uses it, or "
@@ -106,7 +107,7 @@ def test_an_http_port_in_use_is_4_and_no_server_is_left() -> None:
 
 
 def test_a_missing_repository_is_3(tmp_path: Path) -> None:
-    outcome = numbatch("serve", "--listen", "127.0.0.1:0", "--model-repository", tmp_path / "nowhere")
+    outcome = numbatch("serve", *ANYWHERE, "--model-repository", tmp_path / "nowhere")
     assert outcome.code == 3
     assert f"model repository '{tmp_path / 'nowhere'}': no such folder; create it" in outcome.err
 

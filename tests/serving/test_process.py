@@ -82,7 +82,7 @@ def test_work_that_never_ends_does_not_keep_it_alive(repository: Path) -> None:
 
 
 def test_a_port_in_use_is_one_clear_error(repository: Path) -> None:
-    script = "app.serve(ServerConfig(model_repository=Path(sys.argv[1]), listen=sys.argv[2]))"
+    script = "app.serve(ServerConfig(model_repository=Path(sys.argv[1]), listen=sys.argv[2], http_listen=''))"
     imports = "import sys; from pathlib import Path; from numbatch.serving import app"
     imports += "; from numbatch.serving.config import ServerConfig; "
     with serving(repository) as process:

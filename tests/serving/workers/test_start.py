@@ -53,7 +53,7 @@ def test_a_second_start_on_the_same_port_is_refused_with_workers_and_without(tmp
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         for workers in ("1", "2"):
-            assert numbatch("serve", "--workers", workers, "--listen", ready["address"]).code == 4
+            assert numbatch("serve", "--workers", workers, "--listen", ready["address"], "--http-listen", "").code == 4
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=50)
     assert process.returncode == 0
