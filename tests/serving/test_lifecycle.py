@@ -106,7 +106,7 @@ def test_idle_streams_do_not_hold_up_the_end() -> None:
         streams = [calls.channel.stream_stream(path)(no_requests(), timeout=20) for path in paths]
         watched = calls.watch("")
         assert next(watched) == "SERVING"
-        server.start(server.server.stop(30)).result(5)
+        server.start(server.server.stop(60)).result(30)
         for stream in streams:
             assert stream.code() is grpc.StatusCode.UNAVAILABLE
         ended.set()

@@ -185,7 +185,8 @@ def test_work_of_a_cancelled_stream_never_runs() -> None:
 def test_the_deadline_of_a_stream_ends_it() -> None:
     compute = ManualCompute()
     with running_server([tiny_model()], compute=compute) as server, raw_calls(server.address) as calls:
-        answers = calls.stream([one(1)], timeout=0.2)
+        calls.health()  # it is connected: the deadline is that of the request alone
+        answers = calls.stream([one(1)], timeout=1)
         with pytest.raises(grpc.RpcError) as late:
             next(answers)
         assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

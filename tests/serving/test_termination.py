@@ -15,15 +15,21 @@ from support.raw_calls import INFER, error_of, infer_request, raw_calls, read_an
 from support.server import write_model
 from support.tiny import tiny_model
 
-# Says when it loads a model, and then takes its time.
+# Says when it loads a model, and then takes its time: that until the server begins no other, or all that there is.
 SLOW_TO_LOAD = """
 from threading import Event
 from numbatch.engine import load_model
+from numbatch.repository.registry import Registry
 from numbatch.serving import server
+close, go_on = Registry.close, Event()
 def load(*args, **kwargs):
     print("loading", flush=True)
-    Event().wait({seconds})
+    go_on.wait()
     return load_model(*args, **kwargs)
+def close_and_then(registry):
+    close(registry)
+    {then}
+Registry.close = close_and_then
 server.Server.__init__.__kwdefaults__["load"] = load
 """
 
@@ -77,7 +83,7 @@ def test_under_load_every_call_is_answered_or_refused_so_that_it_may_be_tried_el
 
 
 def test_during_the_drain_delay_it_serves_as_before_and_says_that_it_is_not_ready(repository: Path) -> None:
-    with serving(repository, drain_delay_s=1) as process, raw_calls(process.address) as calls:
+    with serving(repository, drain_delay_s=60) as process, raw_calls(process.address) as calls:
         watched = calls.watch("tiny")
         assert next(watched) == "SERVING"
         process.popen.terminate()
@@ -86,9 +92,15 @@ def test_during_the_drain_delay_it_serves_as_before_and_says_that_it_is_not_read
         # So do those who come now, as a load balancer may still send them.
         with raw_calls(process.address) as newcomer:
             assert newcomer.infer("tiny", [1, 1])[0][1].tolist() == [2, 2]
+
+
+def test_after_the_drain_delay_it_drains_and_ends(repository: Path) -> None:
+    with serving(repository, drain_delay_s=0.2) as process:
+        process.popen.terminate()
         status, log = process.end()
     assert status == 0
-    assert "leaving drain_delay_s=1" in log
+    lines = [line.rpartition("numbatch.serving.app: ")[2] for line in log.splitlines()]
+    assert lines[-3:] == ["leaving drain_delay_s=0.2", "draining grace_s=30", "stopped"]
 
 
 def test_a_second_signal_ends_the_drain_delay_and_the_process(repository: Path) -> None:
@@ -103,17 +115,17 @@ def test_a_second_signal_ends_the_drain_delay_and_the_process(repository: Path) 
 
 def test_while_models_load_it_finishes_the_one_and_begins_no_other(repository: Path) -> None:
     write_model(repository, tiny_model("another"))
-    before = SLOW_TO_LOAD.format(seconds=0.5)
+    before = SLOW_TO_LOAD.format(then="go_on.set()")
     with serving(repository, before=before, drain_delay_s=60) as process:
         assert process.address == "loading"
         process.popen.terminate()
         status, log = process.end()
     assert status == 0
-    assert log.count("loaded model") <= 1
+    assert log.count("loaded model") == 1
 
 
 def test_a_model_that_never_comes_to_load_does_not_keep_it_alive(repository: Path) -> None:
-    before = SLOW_TO_LOAD.format(seconds=None) + "app._LAST_RESORT_S = 0.2"
+    before = SLOW_TO_LOAD.format(then="pass") + "app._LAST_RESORT_S = 0.2"
     with serving(repository, before=before, drain_delay_s=60, shutdown_grace_s=0) as process:
         assert process.address == "loading"
         process.popen.terminate()
