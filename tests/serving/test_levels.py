@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from numbatch.batching.queue import ModelStatistics, QueueStatistics
 from numbatch.repository.registry import Registry
+from numbatch.serving.observability.labels import VersionLabels
 from numbatch.serving.observability.levels import Levels, Sources
 from numbatch.serving.observability.metrics import Metrics
 from support.reports import Samples, samples
@@ -24,6 +25,7 @@ class Server:
     open_streams: int = 0
     queues: QueueStatistics = NOTHING
     compiled: int = 0
+    most_labels: int = 1000
 
     def __post_init__(self) -> None:
         self._prometheus = CollectorRegistry()
@@ -34,7 +36,7 @@ class Server:
             queues=lambda: self.queues,
             compilations=lambda: self.compiled,
         )
-        self._levels = Levels(Metrics(self._prometheus), sources)
+        self._levels = Levels(Metrics(self._prometheus), sources, VersionLabels(lambda *_: True, self.most_labels))
 
     def samples(self, *names: str) -> Samples:
         self._levels.refresh()
@@ -80,6 +82,36 @@ def test_a_version_is_in_one_state_and_its_weights_count_while_it_is_ready() -> 
     assert states == {("tiny", "unloaded", "1"), ("tiny", "unloaded", "2")}
     assert unloaded["numbatch_model_weights_bytes", ("tiny", "2")] == 0
     assert unloaded["numbatch_model_default_version", ("tiny",)] == 0
+
+
+def test_versions_and_models_beyond_the_bound_are_told_together() -> None:
+    server = Server(most_labels=1)
+    for name in ("a", "a", "b", "c"):
+        server.registry.load_from_message(tiny_model(name))
+    server.registry.unload("c")
+    server.queues = QueueStatistics({name: ModelStatistics(1, 10, 100, 2) for name in "abc"}, 0)
+    other, each = "(other)", TINY.summary.packed_bytes
+    found = server.samples("model_version_state", "model_weights_bytes", "model_default_version", "queued_rows")
+    assert {key: value for key, value in found.items() if value} == {
+        ("numbatch_model_version_state", ("a", "ready", "1")): 1,
+        ("numbatch_model_version_state", ("a", "ready", other)): 1,
+        ("numbatch_model_version_state", (other, "ready", other)): 1,
+        ("numbatch_model_version_state", (other, "unloaded", other)): 1,
+        ("numbatch_model_weights_bytes", ("a", "1")): each,
+        ("numbatch_model_weights_bytes", ("a", other)): each,
+        ("numbatch_model_weights_bytes", (other, other)): each,
+        ("numbatch_model_default_version", ("a",)): 2,
+        ("numbatch_queued_rows", ("a",)): 10,
+        ("numbatch_queued_rows", (other,)): 20,
+    }
+
+
+def test_versions_that_come_and_go_make_no_series_without_end() -> None:
+    server = Server(most_labels=3)
+    for _ in range(20):
+        server.registry.load_from_message(tiny_model())
+        server.samples()
+    assert len(server.samples("model_weights_bytes")) == 4
 
 
 def test_compilations_count_as_late_from_the_moment_that_the_server_was_seen_ready() -> None:

@@ -1,6 +1,7 @@
-"""Which labels a request gets: names that callers make up must not make series without end."""
+"""Which labels models and versions get: neither names that callers make up nor new versions make series without end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 # What callers name is any text; these stand for it, and are no model's name.
 UNKNOWN = "(unknown)"
@@ -9,9 +10,11 @@ OTHER = "(other)"
 # A server that is given a new version every minute would otherwise fill the memory of its monitoring.
 MOST_VERSIONS = 1000
 
+_Key = TypeVar("_Key", bound=Hashable)
+
 
 class VersionLabels:
-    """Turns the model and version of a request into labels, of which there is a bounded number.
+    """Turns models and versions into labels, of which there is a bounded number.
 
     Parameters
     ----------
@@ -29,13 +32,7 @@ class VersionLabels:
 
     def of_model(self, model: str) -> str:
         """Return the label `model`."""
-        if not self._known(model, 0):
-            return UNKNOWN
-        if model not in self._models:
-            if len(self._models) >= self._most:
-                return OTHER
-            self._models.add(model)
-        return model
+        return self.of_known_model(model) if self._known(model, 0) else UNKNOWN
 
     def of(self, model: str, version: int) -> tuple[str, str]:
         """Return the labels `model` and `version`.
@@ -45,10 +42,22 @@ class VersionLabels:
         label = self.of_model(model)
         if label != model:
             return label, label
-        if not self._known(model, version):
-            return label, UNKNOWN
-        if (model, version) not in self._versions:
-            if len(self._versions) >= self._most:
-                return label, OTHER
-            self._versions.add((model, version))
-        return label, str(version)
+        return self.of_known(model, version) if self._known(model, version) else (label, UNKNOWN)
+
+    def of_known_model(self, model: str) -> str:
+        """Return the label `model` of a model that the server has, or had."""
+        return model if _is_among(self._models, model, self._most) else OTHER
+
+    def of_known(self, model: str, version: int) -> tuple[str, str]:
+        """Return the labels `model` and `version` of a version that the server has, or had."""
+        label = self.of_known_model(model)
+        if label != model:
+            return label, label
+        return model, str(version) if _is_among(self._versions, (model, version), self._most) else OTHER
+
+
+def _is_among(first: set[_Key], key: _Key, most: int) -> bool:
+    """Return whether something is among the first so many that there were; it is put there while there is room."""
+    if key not in first and len(first) < most:
+        first.add(key)
+    return key in first

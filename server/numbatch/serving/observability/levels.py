@@ -2,16 +2,20 @@
 
 import platform
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Protocol
 
-from numbatch.batching.queue import ModelStatistics, QueueStatistics
+from prometheus_client import Gauge
+
+from numbatch.batching.queue import QueueStatistics
 from numbatch.engine.resident import heap_bytes
 from numbatch.kernels.compilations import compilations
 from numbatch.kernels.target import TARGET
 from numbatch.repository.snapshot import Snapshot
+from numbatch.serving.observability.labels import VersionLabels
 from numbatch.serving.observability.metrics import Metrics
 from numbatch.v1.repository_pb2 import (
     MODEL_STATE_FAILED,
@@ -27,8 +31,6 @@ _STATES: dict[ModelState, str] = {
     MODEL_STATE_FAILED: "failed",
     MODEL_STATE_UNLOADED: "unloaded",
 }
-
-_EMPTY = ModelStatistics(0, 0, 0, 0)
 
 
 class CallCounts(Protocol):
@@ -74,21 +76,50 @@ class Sources:
     tasks: Callable[[], int] = int
 
 
+class _Series:
+    """The series of a gauge, all set at once.
+
+    One whose subject is gone becomes 0: series of worker processes cannot be removed.
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._seen: set[tuple[str, ...]] = set()
+
+    def set(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set the value of each series, by its labels."""
+        self._seen |= values.keys()
+        for labels in self._seen:
+            self._gauge.labels(*labels).set(values.get(labels, 0))
+
+
 class Levels:
     """Brings the gauges up to date.
 
-    A gauge whose subject is gone becomes 0: series of worker processes cannot be removed.
+    Parameters
+    ----------
+    metrics : Metrics
+        Where the gauges are.
+    sources : Sources
+        What they are set to.
+    labels : VersionLabels
+        Which labels a model and a version get. Of those that share labels the sum is told.
     """
 
-    def __init__(self, metrics: Metrics, sources: Sources) -> None:
+    def __init__(self, metrics: Metrics, sources: Sources, labels: VersionLabels) -> None:
         self._metrics = metrics
         self._sources = sources
-        self._queues: set[str] = set()
-        self._versions: set[tuple[str, int]] = set()
+        self._labels = labels
+        self._queues = tuple(
+            _Series(gauge)  # in the order of ModelStatistics
+            for gauge in (metrics.queued_requests, metrics.queued_rows, metrics.queued_bytes, metrics.in_flight)
+        )
+        self._states = _Series(metrics.version_state)
+        self._weights = _Series(metrics.weights_bytes)
+        self._defaults = _Series(metrics.default_version)
         self._compiled = 0
         self._was_ready = False
-        packages = (version(name) for name in ("numbatch", "grpcio", "numba"))
-        numbatch, grpcio, numba = packages
+        numbatch, grpcio, numba = map(version, ("numbatch", "grpcio", "numba"))
         metrics.build_info.labels(numbatch, platform.python_version(), grpcio, numba, TARGET.name).set(1)
 
     def refresh(self) -> None:
@@ -101,36 +132,35 @@ class Levels:
         metrics.tasks.set(sources.tasks())
         metrics.heap_bytes.set(heap_bytes())
         metrics.python_blocks.set(sys.getallocatedblocks())
-        self._refresh_queues()
+        self._refresh_queues(sources.queues())
         self._refresh_models(sources.snapshot())
         self._refresh_compilations(ready)
 
-    def _refresh_queues(self) -> None:
-        metrics, statistics = self._metrics, self._sources.queues()
-        metrics.bytes_in_flight.set(statistics.bytes_in_flight)
-        queues = {str(model): queue for model, queue in statistics.models.items()}
-        self._queues |= queues.keys()
-        for model in self._queues:
-            queue = queues.get(model, _EMPTY)
-            metrics.queued_requests.labels(model).set(queue.queued_requests)
-            metrics.queued_rows.labels(model).set(queue.queued_rows)
-            metrics.queued_bytes.labels(model).set(queue.queued_bytes)
-            metrics.in_flight.labels(model).set(queue.in_flight)
+    def _refresh_queues(self, statistics: QueueStatistics) -> None:
+        self._metrics.bytes_in_flight.set(statistics.bytes_in_flight)
+        sums: list[Counter[tuple[str, ...]]] = [Counter() for _ in self._queues]
+        for model, queue in statistics.models.items():
+            labels = (self._labels.of_known_model(str(model)),)
+            for of_all, count in zip(sums, queue, strict=True):
+                of_all[labels] += count
+        for series, values in zip(self._queues, sums, strict=True):
+            series.set(values)
 
     def _refresh_models(self, snapshot: Snapshot) -> None:
-        metrics = self._metrics
-        entries = {(entry.name, entry.version): entry for entry in snapshot}
-        self._versions |= entries.keys()
-        for model, number in self._versions:
-            entry = entries.get((model, number))
-            labels = (model, str(number))
+        states, weights = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+        for entry in snapshot:
+            labels = self._labels.of_known(entry.name, entry.version)
             for state, word in _STATES.items():
-                metrics.version_state.labels(*labels, word).set(entry is not None and entry.state == state)
-            loaded = entry.model if entry is not None else None
-            metrics.weights_bytes.labels(*labels).set(loaded.summary.packed_bytes if loaded is not None else 0)
-        for model in {model for model, _ in self._versions}:
-            default = snapshot.defaults.get(model)
-            metrics.default_version.labels(model).set(default.version if default is not None else 0)
+                states[*labels, word] += entry.state == state
+            weights[labels] += entry.model.summary.packed_bytes if entry.model is not None else 0
+        self._states.set(states)
+        self._weights.set(weights)
+        defaults: dict[tuple[str, ...], int] = {
+            (model,): snapshot.defaults[model].version if model in snapshot.defaults else 0
+            for model in snapshot.versions
+            if self._labels.of_known_model(model) == model
+        }
+        self._defaults.set(defaults)
 
     def _refresh_compilations(self, ready: bool) -> None:
         compiled = self._sources.compilations()

@@ -44,8 +44,9 @@ class Observability(Observer):
     def __init__(self, config: ServerConfig, sources: Sources, others: Sequence[Observer] = ()) -> None:
         registry = CollectorRegistry()
         self._metrics = Metrics(registry)
-        self._levels = Levels(self._metrics, sources)
-        self._recorder = MetricsRecorder(self._metrics, VersionLabels(lambda *key: _is_known(sources, *key)))
+        labels = VersionLabels(lambda *key: _is_known(sources, *key))
+        self._levels = Levels(self._metrics, sources, labels)
+        self._recorder = MetricsRecorder(self._metrics, labels)
         self._shared_folder = shared_folder()
         self._exposition = Exposition(registry, self._shared_folder, Connections(sources.port))
         self._request_log = RequestLog()
