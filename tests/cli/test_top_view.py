@@ -11,59 +11,46 @@ from numbatch.cli.top_scrape import Scrape, increase, parse, quantile
 from numbatch.cli.top_screen import as_line, as_screen
 from numbatch.cli.top_view import ModelView, Spread, View, view
 
-BEFORE = """
-numbatch_build_info{version="1.2.3",python="3.11.7"} 1.0
+# What a server says at one moment; the figures of two moments are below.
+SCRAPE = """
+numbatch_build_info{{version="1.2.3",python="3.11.7"}} 1.0
 numbatch_ready 1.0
-numbatch_requests_total{method="Infer",model="a",version="1",reason="OK"} 100.0
-numbatch_requests_total{method="Infer",model="a",version="1",reason="SERVER_OVERLOADED"} 7.0
-numbatch_rows_total{model="a",version="1"} 400.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="0.001"} 50.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="0.002"} 100.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="+Inf"} 100.0
-numbatch_batch_rows_sum{model="a",version="1"} 400.0
-numbatch_batch_rows_count{model="a",version="1"} 50.0
-numbatch_refusals_total{model="a",limit="max_queue_rows"} 7.0
-numbatch_model_version_state{model="a",version="1",state="ready"} 1.0
-numbatch_model_version_state{model="a",version="1",state="failed"} 0.0
-numbatch_model_version_state{model="b",version="3",state="ready"} 0.0
-numbatch_model_version_state{model="b",version="3",state="failed"} 1.0
-numbatch_model_default_version{model="a"} 1.0
-numbatch_model_default_version{model="b"} 0.0
-numbatch_model_weights_bytes{model="a",version="1"} 2048.0
-process_cpu_seconds_total{pid="7"} 10.0
-process_cpu_seconds_total{pid="8"} 20.0
-process_resident_memory_bytes{pid="7"} 1048576.0
-process_resident_memory_bytes{pid="8"} 1048576.0
-numbatch_in_flight_requests{model="a"} 1.0
+numbatch_requests_total{{method="Infer",model="a",version="1",reason="OK"}} {requests}
+numbatch_requests_total{{method="Infer",model="a",version="1",reason="SERVER_OVERLOADED"}} {refused}
+numbatch_rows_total{{model="a",version="1"}} {rows}
+numbatch_request_duration_seconds_bucket{{model="a",version="1",le="0.001"}} {quick}
+numbatch_request_duration_seconds_bucket{{model="a",version="1",le="0.002"}} {requests}
+numbatch_request_duration_seconds_bucket{{model="a",version="1",le="+Inf"}} {requests}
+numbatch_batch_rows_sum{{model="a"}} {rows}
+numbatch_batch_rows_count{{model="a"}} {batches}
+numbatch_refusals_total{{model="a",limit="max_queued_rows"}} {refused}
+numbatch_model_version_state{{model="a",version="1",state="ready"}} 1.0
+numbatch_model_version_state{{model="a",version="1",state="failed"}} 0.0
+numbatch_model_version_state{{model="b",version="3",state="ready"}} 0.0
+numbatch_model_version_state{{model="b",version="3",state="failed"}} 1.0
+numbatch_model_default_version{{model="a"}} 1.0
+numbatch_model_default_version{{model="b"}} 0.0
+numbatch_model_weights_bytes{{model="a",version="1"}} 2048.0
+process_cpu_seconds_total{{pid="7"}} {cpu_7_s}
+process_cpu_seconds_total{{pid="8"}} {cpu_8_s}
+process_resident_memory_bytes{{pid="7"}} 1048576.0
+process_resident_memory_bytes{{pid="8"}} 1048576.0
+numbatch_in_flight_requests{{model="a"}} {in_flight}
 """
 
+BEFORE = SCRAPE.format(
+    requests=100.0, refused=7.0, rows=400.0, quick=50.0, batches=50.0, cpu_7_s=10.0, cpu_8_s=20.0, in_flight=1.0
+)
+
 # Two seconds later: 40 requests of 200 rows in 10 batches, 6 refused; 20 of them up to 1 ms, 20 up to 2 ms.
-AFTER = """
-numbatch_build_info{version="1.2.3",python="3.11.7"} 1.0
-numbatch_ready 1.0
-numbatch_requests_total{method="Infer",model="a",version="1",reason="OK"} 140.0
-numbatch_requests_total{method="Infer",model="a",version="1",reason="SERVER_OVERLOADED"} 13.0
+AFTER = (
+    SCRAPE.format(
+        requests=140.0, refused=13.0, rows=600.0, quick=70.0, batches=60.0, cpu_7_s=11.0, cpu_8_s=20.5, in_flight=3.0
+    )
+    + """
 numbatch_requests_total{method="Infer",model="(unknown)",version="(unknown)",reason="MODEL_NOT_FOUND"} 2.0
-numbatch_rows_total{model="a",version="1"} 600.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="0.001"} 70.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="0.002"} 140.0
-numbatch_request_duration_seconds_bucket{model="a",version="1",le="+Inf"} 140.0
-numbatch_batch_rows_sum{model="a",version="1"} 600.0
-numbatch_batch_rows_count{model="a",version="1"} 60.0
-numbatch_refusals_total{model="a",limit="max_queue_rows"} 13.0
-numbatch_model_version_state{model="a",version="1",state="ready"} 1.0
-numbatch_model_version_state{model="a",version="1",state="failed"} 0.0
-numbatch_model_version_state{model="b",version="3",state="ready"} 0.0
-numbatch_model_version_state{model="b",version="3",state="failed"} 1.0
-numbatch_model_default_version{model="a"} 1.0
-numbatch_model_default_version{model="b"} 0.0
-numbatch_model_weights_bytes{model="a",version="1"} 2048.0
-process_cpu_seconds_total{pid="7"} 11.0
-process_cpu_seconds_total{pid="8"} 20.5
-process_resident_memory_bytes{pid="7"} 1048576.0
-process_resident_memory_bytes{pid="8"} 1048576.0
-numbatch_in_flight_requests{model="a"} 3.0
 """
+)
 
 NONE = Spread(None, None)
 P99: Any = pytest.approx(0.00198)
@@ -104,7 +91,7 @@ def test_a_view_is_what_happened_between_two_scrapes() -> None:
         cpus=0.75,
         memory_bytes=2**21,
         failures={"SERVER_OVERLOADED": 3, "MODEL_NOT_FOUND": 1},
-        refusals={"max_queue_rows": 3},
+        refusals={"max_queued_rows": 3},
         models=(a, unknown, b),
     )
 
@@ -165,7 +152,7 @@ def test_a_screen_of_80_columns_loses_nothing() -> None:
         "in flight 3, queued 0 batch 20.0 rows of - requests",
         "connections 0, open streams 0 event loop late p99 -",
         "cpu 0.75 processors memory 2.0 MiB",
-        "refused at max_queue_rows 3.0/s",
+        "refused at max_queued_rows 3.0/s",
         "failed for SERVER_OVERLOADED 3.0/s, MODEL_NOT_FOUND 1.0/s",
         "model/version requests failed rows queue rows in",
         "* the default state per s per s per s p50 p99 p99 a batch",

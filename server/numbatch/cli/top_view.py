@@ -141,6 +141,7 @@ class _Between:
     def __init__(self, before: Scrape, after: Scrape) -> None:
         self._before = before
         self._after = after
+        self._by_version: dict[str, dict[tuple[str, str], dict[Labels, float]]] = {}
         self.seconds = max(after.at_s - before.at_s, 1e-9)
 
     def rate(self, name: str, **labels: str) -> float:
@@ -191,8 +192,23 @@ class _Between:
         return self._after.series(name).get(tuple(sorted(labels.items())))
 
     def _increase(self, name: str, wanted: dict[str, str]) -> dict[Labels, float]:
-        grown = increase(self._before, self._after, name)
+        """Return by how much each series grew that has these labels."""
+        by_version = self._grown(name)
+        if "model" in wanted:
+            grown = by_version.get((wanted["model"], wanted.get("version", "")), {})
+        else:
+            grown = {labels: value for series in by_version.values() for labels, value in series.items()}
         return {labels: value for labels, value in grown.items() if wanted.items() <= dict(labels).items()}
+
+    def _grown(self, name: str) -> dict[tuple[str, str], dict[Labels, float]]:
+        """Return by how much each series grew, by model and version, or "": found once for all."""
+        if name not in self._by_version:
+            found: dict[tuple[str, str], dict[Labels, float]] = {}
+            for labels, value in increase(self._before, self._after, name).items():
+                known = dict(labels)
+                found.setdefault((known.get("model", ""), known.get("version", "")), {})[labels] = value
+            self._by_version[name] = found
+        return self._by_version[name]
 
 
 def _labelled(scrape: Scrape, name: str) -> list[tuple[dict[str, str], float]]:
