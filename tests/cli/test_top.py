@@ -109,6 +109,16 @@ def test_a_server_of_something_else_is_4(status: int, problem: str, monkeypatch:
             thread.join()
 
 
+@pytest.mark.parametrize("host", ["a host", f"{'a' * 64}.example", "a..example"])
+def test_what_can_be_no_host_is_2(host: str) -> None:
+    outcome = numbatch("top", "--http", f"{host}:8002", *ONCE)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"numbatch: error: no metrics from http://{host}:8002/metrics: {host!r} is no name of a host; "
+        "--http takes the address of `numbatch serve --http-listen`\n"
+    )
+
+
 @pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:8002", "127.0.0.1:0", "127.0.0.1:99999", ":8002"])
 def test_a_wrong_address_is_2(address: str) -> None:
     outcome = numbatch("top", "--http", address)
