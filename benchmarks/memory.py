@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -80,26 +79,25 @@ def write(model: Model, repository: Path, form: str) -> int:
 
 
 @contextlib.contextmanager
-def serving(repository: Path, **variables: str) -> Iterator[tuple[int, str]]:
-    """Run a server with variables in its environment, and give its process and its address once it is ready."""
-    command = [
-        sys.executable,
-        "-m",
-        "numbatch.cli",
-        "serve",
-        "--json",
-        "--listen",
-        "127.0.0.1:0",
-        "--log-level",
-        "error",
-    ]
-    command += ["--model-repository", str(repository)]
+def serving(repository: Path, *options: str, **variables: str) -> Iterator[tuple[int, str]]:
+    """Run a server with options, and variables in its environment; give its process and its address once it is ready.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not start; it has said why.
+    """
+    command = [sys.executable, "-m", "numbatch.cli", "serve", "--json", "--model-repository", str(repository)]
+    command += ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--log-level", "error", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | variables) as process:
         try:
             assert process.stdout is not None  # it is a pipe
-            yield process.pid, json.loads(process.stdout.readline())["address"]
+            ready = process.stdout.readline()
+            if not ready:
+                raise RuntimeError(f"the server ended with {process.wait()}")
+            yield process.pid, json.loads(ready)["address"]
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
 
 
 def idle() -> Iterator[Row]:

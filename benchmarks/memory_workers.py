@@ -6,16 +6,14 @@ processes: a page that several of them have counts once. It is taken when every 
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.grid import Network
+from benchmarks.memory import serving
 from benchmarks.timing import take_turns, warm_up
 from numbatch.client import Client
 from numbatch.engine import load_model, set_compute_threads
@@ -40,8 +38,9 @@ class Memory(NamedTuple):
 
 def memory(workers: int, network: Network = _LARGE) -> dict[str, Any]:
     """Return the memory of one server and of workers with the same model, and how many times the one the other is."""
-    with tempfile.TemporaryDirectory() as repository:
-        folder = Path(repository) / "bench" / "1"
+    with tempfile.TemporaryDirectory() as temporary:
+        repository = Path(temporary)
+        folder = repository / "bench" / "1"
         folder.mkdir(parents=True)
         (folder / "model.binpb").write_bytes(network.message().SerializeToString())
         one = _measured(repository, network, 1)
@@ -65,34 +64,13 @@ def mapped_weights() -> dict[str, float]:
     return ratios
 
 
-def _measured(repository: str, network: Network, workers: int) -> Memory:
-    with _serving(repository, workers) as (pid, address):
+def _measured(repository: Path, network: Network, workers: int) -> Memory:
+    with serving(repository, "--http-listen", "", "--workers", str(workers)) as (pid, address):
         for _ in range(_CONNECTIONS_EACH * workers):
             with Client(address) as client:
                 client.infer("bench", network.batch(1))
         found = [_proportional(process) for process in _family(pid)]
     return Memory(*(sum(sizes) for sizes in zip(*found, strict=True)))
-
-
-@contextmanager
-def _serving(repository: str, workers: int) -> Iterator[tuple[int, str]]:
-    command = [sys.executable, "-m", "numbatch.cli", "serve", "--listen", "127.0.0.1:0", "--json"]
-    command += [
-        "--http-listen",
-        "",
-        "--model-repository",
-        repository,
-        "--workers",
-        str(workers),
-        "--log-level",
-        "error",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.pid, json.loads(process.stdout.readline())["address"]
-        finally:
-            process.terminate()
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -110,7 +88,7 @@ def _proportional(pid: int) -> Memory:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=4, help="processes of the server (default: 4)")
     arguments = parser.parse_args()
     print(json.dumps({"memory": memory(arguments.workers), "shared_to_own_time": mapped_weights()}, indent=2))
 
