@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib.metadata
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,9 +35,15 @@ def main() -> None:
     """Print the table, and write it as JSON where asked."""
     options = _options()
     chosen = [case for case in cases() if options.only in case.name]
-    taking_part = contenders(options.contenders)
+    named = contenders(options.contenders)
+    taking_part = [contender for contender in named if contender.version]
     document: dict[str, Any] = {"machine": describe(), "versions": _versions(taking_part), "cells": []}
     print(", ".join(f"{name} {value}" for name, value in (document["machine"] | document["versions"]).items()))
+    if absent := [contender.name for contender in named if not contender.version]:
+        document["left_out"] = dict.fromkeys(absent, "it is not installed here")
+        print(f"left out: {', '.join(absent)}: not installed here; make bench-service installs what can be")
+    if not taking_part:
+        sys.exit("no contender is left to be measured")
     generator = Generator()
     try:
         for workers in sorted({case.workers for case in cases()}):
@@ -47,8 +54,9 @@ def main() -> None:
     finally:
         generator.stop()
     document["targets"] = judge(TARGETS, document["cells"])
-    document["targets"] += judge(OVERLOAD_TARGETS, [document[name] for name in ("overload",) if name in document])
-    document["targets"] += judge(IDLE_TARGETS, [document[name] for name in ("idle_cpu",) if name in document])
+    for targets, name in ((OVERLOAD_TARGETS, "overload"), (IDLE_TARGETS, "idle_cpu")):
+        if name in document:
+            document["targets"] += judge(targets, [document[name]])
     print("\n" + verdicts(document["targets"]))
     if options.json:
         write(document, options.json)
@@ -66,13 +74,10 @@ def _group(
     turns = {"seconds": options.seconds, "rounds": options.rounds}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nb", ignore_cleanup_errors=True)))
-        services: list[Service] = []
-        for contender in taking_part:
-            if reason := contender.missing(workers):
-                print(f"{contender.name} with workers={workers} is left out: {reason}")
-                document.setdefault("left_out", {})[f"{contender.name} workers={workers}"] = reason
-                continue
-            services.append(stack.enter_context(started(contender, NETWORKS, workers, folder / contender.name)))
+        services: list[Service] = [
+            stack.enter_context(started(contender, NETWORKS, workers, folder / contender.name))
+            for contender in taking_part
+        ]
         names = [service.contender.name for service in services]
         if workers == 1:
             document["start_s"] = {service.contender.name: service.start_s for service in services}
@@ -123,7 +128,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.contenders = options.contenders.split(",")
     if unknown := set(options.contenders) - set(NAMES):
-        parser.error(f"no such contenders: {', '.join(sorted(unknown))}")
+        parser.error(f"no such contenders: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    names = [*(case.name for case in cases()), _IDLE, overload.NAME]
+    if not any(options.only in name for name in names):
+        parser.error(f"nothing has {options.only!r} in its name; there are {', '.join(names)}")
     if options.quick:
         options.seconds, options.rounds = 0.3, 1
     return options

@@ -50,7 +50,7 @@ class Contender(NamedTuple):
     Attributes
     ----------
     name, version : str
-        As it is reported.
+        As it is reported; without a version it is not installed here.
     serve : callable
         Writes what it needs and returns the command.
     ask : callable
@@ -61,8 +61,6 @@ class Contender(NamedTuple):
         Whether every answer is to have the same bytes.
     computes : bool
         Whether its answers are the network's outputs.
-    missing : callable
-        Number of workers to the reason why it cannot be measured, or "".
     """
 
     name: str
@@ -72,7 +70,6 @@ class Contender(NamedTuple):
     outputs: Callable[[bytes, bool], Array]
     exact: bool = False
     computes: bool = True
-    missing: Callable[[int], str] = lambda _: ""
 
 
 NAMES = ("echo", "numbatch", "mlserver", "ray_serve")

@@ -1,7 +1,5 @@
 """numbatch, as `numbatch serve` starts it, with its own messages."""
 
-import functools
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +13,6 @@ from numbatch.v1.inference_pb2 import InferRequest, InferResponse, StreamInferRe
 from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
 
 _SERVICE = "/numbatch.v1.InferenceService"
-_COMMAND = (sys.executable, "-m", "numbatch.cli")
 
 
 def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -> Command:
@@ -25,17 +22,9 @@ def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -
         message = network.message()
         message.name = network.name
         (version_folder / "model.binpb").write_bytes(message.SerializeToString())
-    options = [
-        "--model-repository",
-        str(folder / "models"),
-        "--listen",
-        f"127.0.0.1:{port}",
-        "--http-listen",
-        "127.0.0.1:0",
-    ]
-    if workers > 1:
-        options += ["--workers", str(workers)]
-    return Command([[*_COMMAND, "serve", *options]])
+    options = ["--model-repository", str(folder / "models"), "--workers", str(workers)]
+    options += ["--listen", f"127.0.0.1:{port}", "--http-listen", "127.0.0.1:0"]
+    return Command([[sys.executable, "-m", "numbatch.cli", "serve", *options]])
 
 
 def ask(network: Network, streamed: bool) -> dict[str, Question]:
@@ -67,13 +56,4 @@ def _outputs(answer: bytes, streamed: bool) -> Array:
     return np.frombuffer(data, "<f4")
 
 
-@functools.cache
-def _help() -> str:
-    return subprocess.run([*_COMMAND, "serve", "--help"], check=True, capture_output=True, text=True).stdout
-
-
-def _missing(workers: int) -> str:
-    return "numbatch serve has no --workers" if workers > 1 and "--workers" not in _help() else ""
-
-
-CONTENDER = Contender("numbatch", version("numbatch"), _serve, ask, _outputs, exact=True, missing=_missing)
+CONTENDER = Contender("numbatch", version("numbatch"), _serve, ask, _outputs, exact=True)
