@@ -36,7 +36,7 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stub
 bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH="--only 512x512 --threads 1": a part)
 	$(BIN)/python -m benchmarks.kernels --json benchmarks/results/kernels.json $(BENCH)
 
-soak: $(VENV)/.dev ## Use and misuse a server for SECONDS=120 or for hours: nothing may grow (SOAK="--json FILE")
+soak: $(VENV)/.dev ## Use and misuse a server for SECONDS=120 or hours, three minutes at least: nothing may grow (SOAK="--json FILE")
 	PYTHONPATH=tests $(BIN)/python -m soak --seconds $(SECONDS) $(SOAK)
 
 bench-service: $(VENV)/.dev $(PEERS) ## Measure the service against its peers (BENCH="--only rows=1 --quick": a part)

@@ -23,7 +23,12 @@ _LEAKY_S = 40.0
 def main() -> int:
     """Play all rounds, print what happened, and return the exit code."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=120.0, help="for the two rounds together (default: 120)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=120.0,
+        help="for the two rounds together (default: 120); each takes a minute at least, and one more for the leak",
+    )
     parser.add_argument(
         "--seed", type=int, default=int(time.time()), help="what follows from it is told (default: new)"
     )

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.workers import children
+
 _SERVER = ("-m", "numbatch.cli")
 _LEAKY = ("-m", "soak.leaky_server")
 _STOP_S = 40
@@ -31,8 +33,7 @@ class Served:
         pid = self.popen.pid
         if self.workers == 1:
             return [pid]
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *map(int, children)]
+        return [pid, *children(pid)]
 
 
 @contextmanager

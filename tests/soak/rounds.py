@@ -96,9 +96,9 @@ def _load_and_rest(served: Served, repository: Path, played: Round, seed: int) -
     asked = questions(seed)
     times, samples = played.times, played.samples
     operators = Operators(served.address, repository, played.ledger, random.Random(seed))
-    until = time.monotonic() + played.seconds
+    began = time.monotonic()
     with asyncio.Runner() as runner:
-        while time.monotonic() < until or len(times) < _LEAST_CYCLES:
+        while time.monotonic() < began + played.seconds or len(times) < _LEAST_CYCLES:
             cycle_seed = seed + len(times)
             vandals = Vandals(served.address, asked, played.ledger, cycle_seed)
             vandals.start()
@@ -112,5 +112,6 @@ def _load_and_rest(served: Served, repository: Path, played: Round, seed: int) -
             settled(lambda: not total(metrics(served.http_address), *BUSY), "something stays in flight")
             samples.append(at_rest(served, samples))
             times.append(time.monotonic())
+    played.seconds = times[-1] - began
     for number, name in enumerate(Sample._fields):
         played.growths[name] = growth(times, [sample[number] for sample in samples])

@@ -13,6 +13,7 @@ the rate does.
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 WINDOWS = 16
@@ -71,16 +72,10 @@ def growth(times: Sequence[float], values: Sequence[float]) -> Growth:
     levels = [value for _, value in points]
     quarter = max(len(levels) // 4, 1)
     return Growth(
-        _median(levels[:quarter]),
-        _median(levels[-quarter:]),
-        _median(slopes) * duration,
+        median(levels[:quarter]),
+        median(levels[-quarter:]),
+        median(slopes) * duration,
         least * duration,
         most * duration,
         duration / 3600,
     )
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
