@@ -12,7 +12,7 @@ from numbatch.serving.config import ServerConfig
 from numbatch.serving.observability.levels import Sources
 from numbatch.serving.observability.service import Observability
 from support.project import ROOT
-from support.reports import BATCH, REQUEST
+from support.reports import BATCH, REQUEST, NoCalls
 from support.tiny import TINY, tiny_model
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
@@ -20,12 +20,6 @@ ROW = re.compile(r"\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|(?P<
 
 # Metric names end in the unit, or in the unit and _total.
 UNIT = re.compile(r".*_(seconds|bytes)(_total)?")
-
-
-class NoCalls:
-    """No call is in progress."""
-
-    in_progress = open_streams = 0
 
 
 async def everything_happened() -> bytes:

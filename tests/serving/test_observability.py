@@ -15,14 +15,7 @@ from numbatch.serving.observability.levels import Sources
 from numbatch.serving.observability.request_log import BURST
 from numbatch.serving.observability.service import Observability
 from numbatch.serving.observer import BatchReport, Observer, RequestReport
-from support.reports import BATCH, REQUEST, samples
-
-
-class NoCalls:
-    """No call is in progress."""
-
-    in_progress = open_streams = 0
-
+from support.reports import BATCH, REQUEST, NoCalls, samples
 
 SOURCES = Sources(Snapshot, lambda: True, NoCalls(), lambda: QueueStatistics({}, 0))
 

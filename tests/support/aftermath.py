@@ -73,7 +73,6 @@ def unharmed(address: str, http_address: str, pids: Sequence[int] = ()) -> Itera
     yield
     assert _golden(address) == golden, "the same request is answered differently"
     assert get(http_address, "/livez").status == 200
-    now = before
     deadline = time.monotonic() + _SETTLE_S
     while True:
         now = _levels(http_address, pids)

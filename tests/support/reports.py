@@ -23,6 +23,13 @@ REQUEST = RequestReport(
 )
 BATCH = BatchReport(model="digits", rows=12, queue_s=[0.0001, 0.001, 0.004], compute_s=0.0005, failed=False)
 
+
+class NoCalls:
+    """No call is in progress."""
+
+    in_progress = open_streams = 0
+
+
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
