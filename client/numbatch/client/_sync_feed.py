@@ -2,7 +2,8 @@
 
 gRPC consumes the requests of a call in a thread of its own, so the caller's iterable is advanced there. When a call
 breaks, its thread may be waiting in the iterable, for ever perhaps; the next call's thread sends again what is
-unanswered meanwhile, and takes what the other one was waiting for when it comes.
+unanswered meanwhile, and what the other one was waiting for when it comes. No second thread waits in the iterable, so
+the thread of every other call ends with it.
 """
 
 import threading
@@ -34,8 +35,8 @@ class Feed:
         self._encode = encode
         self._window = Window(window)
         self._call = 0  # the number of the current call; 0: none
-        self._changed = threading.Condition(threading.Lock())  # of the window or the call
-        self._source = threading.Lock()  # whoever takes from the source
+        self._taking = False  # whether a thread is in the source
+        self._changed = threading.Condition(threading.Lock())  # guards all of these
 
     def begin(self, number: int) -> Iterator[bytes]:
         """Return the requests of a new call; what has no answer comes first."""
@@ -67,27 +68,32 @@ class Feed:
     def _requests(self, number: int) -> Iterator[bytes]:
         while True:
             with self._changed:
-                while not (self._call != number or self._window.has_unsent or self._window.has_room):
+                while self._call == number and not (self._window.has_unsent or self._may_take):
                     self._changed.wait()
                 if self._call != number:
                     return
                 request = self._window.next_request()
-                if request is None and self._window.has_end:
-                    return
-            if request is not None:
-                yield request
+                if request is None:
+                    if self._window.has_end:
+                        return
+                    if not self._may_take:
+                        continue
+                    self._taking = True
+            if request is None:
+                self._take()
             else:
-                self._take(number)
+                yield request
 
-    def _take(self, number: int) -> None:
-        with self._source:
-            with self._changed:  # the thread of the call before may have been here
-                if self._call != number or self._window.has_unsent or not self._window.has_room:
-                    return
-            entry = self._next()
-            with self._changed:
-                self._window.add(entry)
-                self._changed.notify_all()
+    @property
+    def _may_take(self) -> bool:
+        return self._window.has_room and not self._taking
+
+    def _take(self) -> None:
+        entry = self._next()
+        with self._changed:
+            self._taking = False
+            self._window.add(entry)
+            self._changed.notify_all()
 
     def _next(self) -> Entry:
         try:
