@@ -1,6 +1,7 @@
 """What goes wrong in a call, as exceptions that say what to do."""
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -8,6 +9,7 @@ import pytest
 
 from numbatch.client import (
     AccessDeniedError,
+    Client,
     CorruptModelError,
     DeadlineExceededError,
     InternalError,
@@ -31,6 +33,7 @@ from support.fake_server import (
     LIST_MODELS,
     LOAD_MODEL,
     UNLOAD_MODEL,
+    FakeServer,
     fail,
     refuse,
     silence,
@@ -159,3 +162,20 @@ def test_a_closed_client_says_so(bench: Bench) -> None:
     client.call("close")
     with pytest.raises(RuntimeError, match="this client is closed"):
         client.call("infer", "double", [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda client: client.infer("double", [[1, 2]]), lambda client: next(client.stream("double", [[1, 2]]))],
+    ids=["infer", "stream"],
+)
+def test_a_client_that_another_thread_closes_just_before_a_call_says_so_too(call: Callable[[Client], Any]) -> None:
+    def close() -> str:  # between the look whether the client is open and the call
+        client.close()
+        return "t0ken"
+
+    with FakeServer() as server:
+        client = Client(server.address, token=close)
+        with pytest.raises(RequestCancelledError, match="the client was closed"):
+            call(client)
+    assert server.calls == []

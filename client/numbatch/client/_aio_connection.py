@@ -14,7 +14,7 @@ import grpc.aio
 from numbatch.client._aio_feed import caller_is_cancelled
 from numbatch.client._calls import Stub
 from numbatch.client._channel import Settings
-from numbatch.client._errors import CallDetails, errors_of, not_ready
+from numbatch.client._errors import CallDetails, client_closed, errors_of, not_ready
 from numbatch.client._security import Tls, Token
 from numbatch.client._session import Session
 from numbatch.v1.model_pb2 import Model
@@ -25,8 +25,7 @@ from numbatch.v1.repository_pb2 import (
     ModelStatus,
     UnloadModelRequest,
 )
-from numbatch.wire.errors import DeadlineExceededError, UnavailableError, error
-from numbatch.wire.reasons import Reason
+from numbatch.wire.errors import DeadlineExceededError, UnavailableError
 
 _POLL_S = 0.05
 
@@ -290,11 +289,11 @@ class AsyncConnection:
             except asyncio.CancelledError:
                 if caller_is_cancelled():
                     raise
-                raise error(Reason.CANCELLED, "the client was closed") from None
+                raise client_closed() from None
 
     def _open_stream(self) -> Any:
         if self._closed:
-            raise error(Reason.CANCELLED, "the client was closed")
+            raise client_closed()
         return self._stub.stream_infer(metadata=self._session.metadata())
 
     def _check_open(self) -> None:

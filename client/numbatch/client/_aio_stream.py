@@ -9,13 +9,12 @@ import grpc
 from numbatch.client._aio_feed import Feed, caller_is_cancelled
 from numbatch.client._aio_status import ServerStatus
 from numbatch.client._answers import Expected, Outputs
-from numbatch.client._errors import CallDetails, errors_of, from_rpc_error
+from numbatch.client._errors import CallDetails, client_closed, errors_of, from_rpc_error
 from numbatch.client._reconnection import Reconnection
 from numbatch.client._requests import Inputs
 from numbatch.client._streams import Plan, cut_off
 from numbatch.client._window import Ended, Entry, Request
-from numbatch.wire.errors import DeadlineExceededError, NumbatchError, error
-from numbatch.wire.reasons import Reason
+from numbatch.wire.errors import DeadlineExceededError, NumbatchError
 
 
 async def stream_answers(
@@ -150,6 +149,6 @@ class _Answers:
             if caller_is_cancelled():
                 raise
             # The call was cancelled, not its reader: by the timer, or because the client was closed.
-            raise self._plan.overdue() if overdue else error(Reason.CANCELLED, "the client was closed") from None
+            raise self._plan.overdue() if overdue else client_closed() from None
         finally:
             timer.cancel()

@@ -67,6 +67,11 @@ def deadline_exceeded(call: CallDetails, waited_for: str = "no answer") -> Numba
     return error(Reason.DEADLINE_EXCEEDED, f"{waited_for} from {call.server} within {call.timeout_s:g} s")
 
 
+def client_closed() -> NumbatchError:
+    """Return the error for what was in progress when its client was closed."""
+    return error(Reason.CANCELLED, "the client was closed")
+
+
 def not_ready(call: CallDetails, found: bool, is_one: bool) -> NumbatchError:
     """Return the error for a server, or several, of which none became ready in time.
 

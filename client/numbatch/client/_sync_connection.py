@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +11,7 @@ import grpc
 
 from numbatch.client._calls import Stub
 from numbatch.client._channel import Settings
-from numbatch.client._errors import CallDetails, errors_of, not_ready
+from numbatch.client._errors import CallDetails, client_closed, errors_of, not_ready
 from numbatch.client._security import Tls, Token
 from numbatch.client._session import Session
 from numbatch.v1.model_pb2 import Model
@@ -21,8 +22,7 @@ from numbatch.v1.repository_pb2 import (
     ModelStatus,
     UnloadModelRequest,
 )
-from numbatch.wire.errors import DeadlineExceededError, UnavailableError, error
-from numbatch.wire.reasons import Reason
+from numbatch.wire.errors import DeadlineExceededError, UnavailableError
 
 _POLL_S = 0.05
 
@@ -263,13 +263,24 @@ class Connection:
 
     def _call(self, method: Any, request: Any, call: CallDetails, **options: Any) -> Any:
         self._check_open()
-        with errors_of(call):
+        with errors_of(call), self._closed_meanwhile():
             return method(request, timeout=call.timeout_s, metadata=self._session.metadata(), **options)
 
     def _open_stream(self, requests: Iterator[bytes]) -> Any:
         if self._closed:
-            raise error(Reason.CANCELLED, "the client was closed")
-        return self._stub.stream_infer(requests, metadata=self._session.metadata())
+            raise client_closed()
+        with self._closed_meanwhile():
+            return self._stub.stream_infer(requests, metadata=self._session.metadata())
+
+    @contextmanager
+    def _closed_meanwhile(self) -> Iterator[None]:
+        """Say what gRPC says with a ValueError: another thread has closed the channel just before."""
+        try:
+            yield
+        except ValueError:
+            if not self._closed:
+                raise
+            raise client_closed() from None
 
     def _check_open(self) -> None:
         if self._closed:
