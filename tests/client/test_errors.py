@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -155,6 +156,24 @@ def test_waiting_for_a_server_that_does_not_become_ready_ends(bench: Bench) -> N
     server = bench.server({CHECK_HEALTH: lambda request, context: b"\x08\x02"})  # NOT_SERVING
     with pytest.raises(DeadlineExceededError, match="was not ready within 0.2 s"):
         bench.client(server).call("wait_ready", timeout=0.2)
+
+
+def test_waiting_for_a_server_that_cannot_be_reached_ends_with_why(bench: Bench) -> None:
+    with pytest.raises(DeadlineExceededError, match=r"127.0.0.1:1 was not ready within 0.2 s: .*refused; check that"):
+        bench.client("127.0.0.1:1").call("wait_ready", timeout=0.2)
+    with pytest.raises(DeadlineExceededError, match=r"no connection to \S+ within 0.2 s \(DEADLINE"):
+        bench.client(bench.server({CHECK_HEALTH: silence})).call("wait_ready", timeout=0.2)
+
+
+def test_waiting_for_a_server_that_is_started_meanwhile_ends_when_it_is_ready(bench: Bench) -> None:
+    gone = bench.server()
+    gone.stop()
+    client = bench.client(gone)
+    assert client.call("is_ready") is False
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.call, "wait_ready", timeout=20)
+        bench.server(address=gone.address)
+        waiting.result(20)
 
 
 def test_a_closed_client_says_so(bench: Bench) -> None:

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from numbatch.client import AsyncClient, Client, InvalidArgumentError, Reason, Tls, UnavailableError
+from numbatch.client import (
+    AsyncClient,
+    Client,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    Reason,
+    Tls,
+    UnavailableError,
+)
 from support.both_clients import Bench
 from support.certificates import Authority, write
 from support.fake_server import CHECK_HEALTH, GET_MODEL, INFER, LIST_MODELS, STREAM_INFER, FakeServer
@@ -56,6 +64,21 @@ def test_a_server_that_is_not_trusted_gets_no_call_and_the_error_says_what_to_do
     with pytest.raises(UnavailableError, match=message):
         bench.client(server, tls=trusting).call("infer", "double", X)
     assert server.calls == []
+
+
+def test_who_waits_for_a_server_that_is_not_trusted_hears_why(bench: Bench, ours: Authority, others: Authority) -> None:
+    client = bench.client(served(bench, ours, "127.0.0.1"), tls=Tls(others.root))
+    with pytest.raises(DeadlineExceededError, match=r"was not ready within 0.3 s: .*issuer certificate; .*Tls\("):
+        client.call("wait_ready", timeout=0.3)
+
+
+def test_damaged_certificates_are_told_from_a_server_that_is_away(bench: Bench, ours: Authority) -> None:
+    damaged = b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"
+    one, other = ours.identity("one.internal"), ours.identity("other.internal")
+    server = served(bench, ours, "127.0.0.1")
+    for tls in (Tls(damaged), Tls(ours.root, one.certificate, other.private_key)):
+        with pytest.raises(UnavailableError, match=r"damaged, or the private key is that of another: check tls="):
+            bench.client(server, tls=tls).call("infer", "double", X)
 
 
 def test_a_server_without_tls_gets_no_call_of_a_client_with_it(bench: Bench, ours: Authority) -> None:

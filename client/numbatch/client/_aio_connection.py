@@ -16,7 +16,7 @@ from numbatch.client._calls import Stub
 from numbatch.client._channel import Settings
 from numbatch.client._errors import CallDetails, client_closed, errors_of, not_ready
 from numbatch.client._security import Tls, Token
-from numbatch.client._session import Session
+from numbatch.client._session import POLL_S, Session
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import (
     GetModelRequest,
@@ -26,8 +26,6 @@ from numbatch.v1.repository_pb2 import (
     UnloadModelRequest,
 )
 from numbatch.wire.errors import DeadlineExceededError, UnavailableError
-
-_POLL_S = 0.05
 
 
 class AsyncConnection:
@@ -234,22 +232,22 @@ class AsyncConnection:
         Raises
         ------
         DeadlineExceededError
-            It was not ready in time; the message says whether there was one.
+            It was not ready in time; the message says whether there was one, and if not, why.
         """
         call = self._session.call(timeout=timeout)
         deadline = time.monotonic() + call.timeout_s
-        found = False
+        found, why = False, None
         while (remaining := deadline - time.monotonic()) > 0:
             try:
-                if await self._call(
-                    self._stub.check_health, "", replace(call, timeout_s=remaining), wait_for_ready=True
-                ):
+                if await self._call(self._stub.check_health, "", replace(call, timeout_s=remaining)):
                     return
-                found = True
-            except (UnavailableError, DeadlineExceededError):
+                found, why = True, None
+            except UnavailableError as failure:
+                why = failure
+            except DeadlineExceededError:
                 pass
-            await asyncio.sleep(_POLL_S)
-        raise not_ready(call, found, is_one=not self._session.settings.target.is_balanced)
+            await asyncio.sleep(POLL_S)
+        raise not_ready(call, found, why, is_one=not self._session.settings.target.is_balanced)
 
     async def close(self) -> None:
         """Close the connection; calls in progress are cancelled. Closing again does nothing."""
@@ -282,10 +280,10 @@ class AsyncConnection:
             raise RuntimeError("this client belongs to another event loop; make one for each")
         return stub
 
-    async def _call(self, method: Any, request: Any, call: CallDetails, **options: Any) -> Any:
+    async def _call(self, method: Any, request: Any, call: CallDetails) -> Any:
         with errors_of(call):
             try:
-                return await method(request, timeout=call.timeout_s, metadata=self._session.metadata(), **options)
+                return await method(request, timeout=call.timeout_s, metadata=self._session.metadata())
             except asyncio.CancelledError:
                 if caller_is_cancelled():
                     raise

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from numbatch.client._unreachable import unreachable
+from numbatch.client._unreachable import none_ready, unreachable
 from numbatch.v1.errors_pb2 import Status
 from numbatch.wire.errors import NumbatchError, error, error_class
 from numbatch.wire.reasons import Reason
@@ -72,7 +72,7 @@ def client_closed() -> NumbatchError:
     return error(Reason.CANCELLED, "the client was closed")
 
 
-def not_ready(call: CallDetails, found: bool, is_one: bool) -> NumbatchError:
+def not_ready(call: CallDetails, found: bool, why: NumbatchError | None, is_one: bool) -> NumbatchError:
     """Return the error for a server, or several, of which none became ready in time.
 
     Parameters
@@ -81,13 +81,18 @@ def not_ready(call: CallDetails, found: bool, is_one: bool) -> NumbatchError:
         The call that waited.
     found : bool
         Whether there was one at all.
+    why : NumbatchError or None
+        How the last try ended, if the server could not be reached.
     is_one : bool
         False: gRPC watches several, and does not tell which of them are there.
     """
     problem = f"no server of {call.server} was ready"
     if is_one:
-        problem = f"{call.server} was not ready" if found else f"no connection to {call.server}"
-    return error(Reason.DEADLINE_EXCEEDED, f"{problem} within {call.timeout_s:g} s")
+        problem = f"{call.server} was not ready" if found or why else f"no connection to {call.server}"
+    problem += f" within {call.timeout_s:g} s"
+    if why is not None and why.message != none_ready(call.server).message:
+        problem += f": {why.message}"
+    return error(Reason.DEADLINE_EXCEEDED, problem)
 
 
 def _from_details(failure: Any) -> NumbatchError | None:

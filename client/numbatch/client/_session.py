@@ -15,6 +15,9 @@ from numbatch.wire.reasons import Reason
 # How long it may take to load a model.
 _LOADING_S = 600.0
 
+# How long to wait before a server that is not ready is asked again.
+POLL_S = 0.05
+
 
 class Session:
     """Settings, request ids, and the signatures of the models that the client has seen."""

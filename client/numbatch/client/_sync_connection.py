@@ -13,7 +13,7 @@ from numbatch.client._calls import Stub
 from numbatch.client._channel import Settings
 from numbatch.client._errors import CallDetails, client_closed, errors_of, not_ready
 from numbatch.client._security import Tls, Token
-from numbatch.client._session import Session
+from numbatch.client._session import POLL_S, Session
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import (
     GetModelRequest,
@@ -23,8 +23,6 @@ from numbatch.v1.repository_pb2 import (
     UnloadModelRequest,
 )
 from numbatch.wire.errors import DeadlineExceededError, UnavailableError
-
-_POLL_S = 0.05
 
 
 class Connection:
@@ -230,20 +228,22 @@ class Connection:
         Raises
         ------
         DeadlineExceededError
-            It was not ready in time; the message says whether there was one.
+            It was not ready in time; the message says whether there was one, and if not, why.
         """
         call = self._session.call(timeout=timeout)
         deadline = time.monotonic() + call.timeout_s
-        found = False
+        found, why = False, None
         while (remaining := deadline - time.monotonic()) > 0:
             try:
-                if self._call(self._stub.check_health, "", replace(call, timeout_s=remaining), wait_for_ready=True):
+                if self._call(self._stub.check_health, "", replace(call, timeout_s=remaining)):
                     return
-                found = True
-            except (UnavailableError, DeadlineExceededError):
+                found, why = True, None
+            except UnavailableError as failure:
+                why = failure
+            except DeadlineExceededError:
                 pass
-            time.sleep(_POLL_S)
-        raise not_ready(call, found, is_one=not self._session.settings.target.is_balanced)
+            time.sleep(POLL_S)
+        raise not_ready(call, found, why, is_one=not self._session.settings.target.is_balanced)
 
     def close(self) -> None:
         """Close the connection; calls in progress are cancelled. Closing again does nothing."""
@@ -261,10 +261,10 @@ class Connection:
     def __repr__(self) -> str:
         return self._session.describe(type(self).__name__, closed=self._closed)
 
-    def _call(self, method: Any, request: Any, call: CallDetails, **options: Any) -> Any:
+    def _call(self, method: Any, request: Any, call: CallDetails) -> Any:
         self._check_open()
         with errors_of(call), self._closed_meanwhile():
-            return method(request, timeout=call.timeout_s, metadata=self._session.metadata(), **options)
+            return method(request, timeout=call.timeout_s, metadata=self._session.metadata())
 
     def _open_stream(self, requests: Iterator[bytes]) -> Any:
         if self._closed:

@@ -16,10 +16,19 @@ _HINTS = {
     ),
     r"(WRONG_VERSION_NUMBER)": "the server there speaks no TLS",
     r"([Hh]andshake failed)": "check tls=...",
+    r"(Failed to create security handshaker)": (
+        "the certificates that this client was given are damaged, or the private key is that of another: check tls=..."
+    ),
     r"(Socket closed)$": (
         "the server ended just now; or it speaks TLS, or wants the certificate of its clients: check tls=..."
     ),
 }
+
+
+def none_ready(server: str) -> NumbatchError:
+    """Return the error for several servers that are there, but not ready."""
+    hint = "wait_ready() waits for one; `numbatch health --server HOST:PORT` asks one of them"
+    return error(Reason.SERVER_UNREACHABLE, f"no server of {server} is ready", hint=hint)
 
 
 def unreachable(server: str, details: str) -> NumbatchError:
@@ -33,8 +42,7 @@ def unreachable(server: str, details: str) -> NumbatchError:
         gRPC's text.
     """
     if "backend unhealthy" in details:
-        hint = "wait_ready() waits for one; `numbatch health` asks each"
-        return error(Reason.SERVER_UNREACHABLE, f"no server of {server} is ready", hint=hint)
+        return none_ready(server)
     for pattern, hint in _HINTS.items():
         found = re.search(pattern, details)
         if found:
