@@ -141,6 +141,12 @@ def test_what_is_no_certificate_is_refused_at_once(kind: type[Any], tls: Tls, me
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("tls", ["ca.pem", {"root_certificates": "ca.pem"}, 1])
+def test_what_is_no_tls_is_refused_with_what_is(tls: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"tls: got a \w+, expected True, False or Tls\(root_certificates="):
+        Client(tls=tls)
+
+
 # Tokens.
 
 
@@ -195,6 +201,19 @@ def test_what_no_header_carries_is_refused_without_repeating_it(token: str) -> N
     with Client(token=lambda: token) as client, pytest.raises(InvalidArgumentError) as refused:
         client.infer("double", X)
     assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize(("token", "got"), [(b"t0ken", "a bytes"), (Path("t0ken"), "a PosixPath")])
+def test_what_is_no_token_is_refused_at_once(token: Any, got: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"token: got {got}, expected a str of visible ASCII") as refused:
+        Client(token=token)
+    assert "t0ken" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("token", "got"), [(None, "a NoneType"), ("", "an empty one")])
+def test_a_callable_that_has_no_token_is_told(bench: Bench, token: Any, got: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"token: got {got}, expected a str of visible ASCII"):
+        bench.client("127.0.0.1:1", token=lambda: token).call("infer", "double", X)
 
 
 def test_no_secret_is_shown(ours: Authority) -> None:

@@ -105,6 +105,6 @@ def _no_address(field: str, address: str) -> NumbatchError:
         "not an address",
         field=field,
         got=repr(address),
-        expected=f'HOST:PORT such as "{DEFAULT_SERVER}", several of them, dns:///NAME:PORT, or unix:PATH',
+        expected=f'HOST:PORT such as "{DEFAULT_SERVER}", several of them, or one dns:///NAME:PORT or unix:PATH',
         hint="leave out the scheme" if re.match(r"(?!dns:)\w+://", address) else "",
     )

@@ -94,6 +94,11 @@ class Security:
         InvalidArgumentError
             INVALID_FIELD.
         """
+        if not isinstance(tls, bool | Tls | None):
+            got = f"a {type(tls).__name__}"
+            raise error(
+                Reason.INVALID_FIELD, field="tls", got=got, expected="True, False or Tls(root_certificates=...)"
+            )
         tls = _tls_of_environment() if tls is None else Tls() if tls is True else tls or None
         name = "token" if token is not None else TOKEN_VARIABLE
         token = os.environ.get(TOKEN_VARIABLE) if token is None else token
@@ -109,7 +114,7 @@ class Security:
                 expected="tls=...",
                 hint="allow_plaintext_token=True where nobody is on the way",
             )
-        if token and isinstance(token, str):
+        if token and not callable(token):
             _checked_token(name, token)
         if tls is None:
             return cls(None, "", token or None)
@@ -156,8 +161,12 @@ def _pem(name: str, given: Pem | None, kind: str) -> bytes | None:
     return content
 
 
-def _checked_token(name: str, token: str) -> str:
-    if not _TOKEN.fullmatch(token):
-        got = "a token with blanks, line breaks or other characters that a header cannot carry"
-        raise error(Reason.INVALID_FIELD, field=name, got=got, expected="visible ASCII characters")
-    return token
+def _checked_token(name: str, token: object) -> str:
+    if isinstance(token, str) and _TOKEN.fullmatch(token):
+        return token
+    got = "a token with blanks, line breaks or other characters that a header cannot carry"
+    if not isinstance(token, str):
+        got = f"a {type(token).__name__}"
+    elif not token:
+        got = "an empty one"
+    raise error(Reason.INVALID_FIELD, field=name, got=got, expected="a str of visible ASCII characters")
