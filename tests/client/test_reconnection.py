@@ -3,7 +3,7 @@
 import pytest
 
 from numbatch.client._reconnection import Reconnection
-from numbatch.wire.errors import NumbatchError, error
+from numbatch.wire.errors import NumbatchError, UnavailableError, error
 from numbatch.wire.reasons import Reason
 
 GONE = error(Reason.SERVER_UNREACHABLE)
@@ -29,6 +29,7 @@ def worked() -> Reconnection:
 
 def test_a_stream_that_worked_is_opened_again_at_once_then_ever_later_then_no_more() -> None:
     assert delays(worked()) == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0]
+    assert round(sum(delays(worked())), 1) == 11.1  # half of it at least, as they are made shorter at random
 
 
 def test_a_stream_that_never_worked_is_tried_as_often_as_any_other_call() -> None:
@@ -40,6 +41,18 @@ def test_an_answer_gives_the_budget_back() -> None:
     first = delays(reconnection)
     reconnection.answered()
     assert delays(reconnection) == first
+
+
+def test_an_answer_of_a_server_that_ends_is_none() -> None:
+    reconnection = worked()
+    first = delays(reconnection)
+    with pytest.raises(UnavailableError):
+        reconnection.accepted(DRAINING)
+    assert delays(reconnection) == []
+    refused = error(Reason.SHAPE_MISMATCH)
+    assert reconnection.accepted(refused) is refused
+    assert delays(reconnection) == first
+    assert Reconnection(False).accepted(DRAINING) is DRAINING
 
 
 def test_a_call_that_lived_long_gives_it_back_too_though_there_was_nothing_to_answer() -> None:

@@ -113,11 +113,7 @@ class _Answers:
             raise from_rpc_error(failure, details) from failure
         if answer is None or request is None:
             raise cut_off(details)
-        result = request.expected.read_streamed(answer)
-        if isinstance(result, NumbatchError) and self._reconnection.refuses(result):
-            raise result
-        self._reconnection.answered()
-        return result
+        return self._reconnection.accepted(request.expected.read_streamed(answer))
 
     async def _reopen(self, broken: NumbatchError, deadline: float) -> None:
         delay_s = self._reconnection.delay_s(broken, self._clock(), deadline)

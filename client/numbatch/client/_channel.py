@@ -31,9 +31,9 @@ _RETRIES: dict[str, Any] = {
         "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
     },
 }
-# The budget: a failure costs one token, a success gives back a tenth, and nothing is repeated while fewer than half of
-# the tokens are left. So as many calls as 500 may be cut off at once and go on elsewhere, and where servers stay away
-# the client adds a tenth to their load at most.
+# The budget: a failure costs one token, a success gives back a tenth, and nothing is repeated while half of the tokens
+# or fewer are left. So as many calls as 500 may be cut off at once and go on elsewhere, and where servers stay away the
+# client adds a tenth to their load at most.
 _BUDGET = {"maxTokens": 1000, "tokenRatio": 0.1}
 
 

@@ -108,11 +108,7 @@ class _Answers:
             raise cut_off(details) from None
         if request is None:
             raise cut_off(details)
-        result = request.expected.read_streamed(answer)
-        if isinstance(result, NumbatchError) and self._reconnection.refuses(result):
-            raise result
-        self._reconnection.answered()
-        return result
+        return self._reconnection.accepted(request.expected.read_streamed(answer))
 
     def _reopen(self, broken: NumbatchError, deadline: float) -> None:
         delay_s = self._reconnection.delay_s(broken, time.monotonic(), deadline)

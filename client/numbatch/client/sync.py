@@ -245,7 +245,7 @@ class Client(Connection):
         reconnect : bool
             True: where the stream breaks, because its server ends or the connection is lost, another takes over, on
             another server if there is one, and what is unanswered is sent again. Each minibatch has one result all the
-            same, at its place. Where no server comes back in about 13 seconds, or in `timeout`, the stream ends with
+            same, at its place. Where no server comes back in about 8 seconds, or in `timeout`, the stream ends with
             UnavailableError. False: so it ends at once.
         return_exceptions : bool
             False: the error of a minibatch is raised at its place, which ends the stream. True: it is given there as a
