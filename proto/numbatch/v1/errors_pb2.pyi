@@ -28,6 +28,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_MESSAGE_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_VERSION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_INDEX_OUT_OF_RANGE: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_CORRUPT: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_CYCLE: _ClassVar[ErrorReason]
@@ -65,6 +66,7 @@ ERROR_REASON_DUPLICATE_LAYER: ErrorReason
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason
+ERROR_REASON_INDEX_OUT_OF_RANGE: ErrorReason
 ERROR_REASON_MODEL_CORRUPT: ErrorReason
 ERROR_REASON_MODEL_INVALID: ErrorReason
 ERROR_REASON_MODEL_CYCLE: ErrorReason

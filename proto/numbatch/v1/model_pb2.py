@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from numbatch.v1 import tensor_pb2 as numbatch_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17numbatch/v1/model.proto\x12\x0bnumbatch.v1\x1a\x18numbatch/v1/tensor.proto\"\x86\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12&\n\x06inputs\x18\x03 \x03(\x0b\x32\x16.numbatch.v1.InputSpec\x12\"\n\x06layers\x18\x04 \x03(\x0b\x32\x12.numbatch.v1.Layer\x12\x0f\n\x07outputs\x18\x05 \x03(\t\x12\x18\n\x10numeric_contract\x18\x06 \x01(\t\x12\x32\n\x08metadata\x18\x07 \x03(\x0b\x32 .numbatch.v1.Model.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\tInputSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"\xae\x04\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12#\n\x05\x64\x65nse\x18\x03 \x01(\x0b\x32\x12.numbatch.v1.DenseH\x00\x12-\n\nactivation\x18\x04 \x01(\x0b\x32\x17.numbatch.v1.ActivationH\x00\x12\'\n\x07softmax\x18\x05 \x01(\x0b\x32\x14.numbatch.v1.SoftmaxH\x00\x12\'\n\x07\x66latten\x18\x06 \x01(\x0b\x32\x14.numbatch.v1.FlattenH\x00\x12\'\n\x07reshape\x18\x07 \x01(\x0b\x32\x14.numbatch.v1.ReshapeH\x00\x12>\n\x13\x62\x61tch_normalization\x18\x08 \x01(\x0b\x32\x1f.numbatch.v1.BatchNormalizationH\x00\x12\x33\n\rnormalization\x18\t \x01(\x0b\x32\x1a.numbatch.v1.NormalizationH\x00\x12>\n\x13layer_normalization\x18\n \x01(\x0b\x32\x1f.numbatch.v1.LayerNormalizationH\x00\x12\x1f\n\x03\x61\x64\x64\x18\x0b \x01(\x0b\x32\x10.numbatch.v1.AddH\x00\x12)\n\x08multiply\x18\x0c \x01(\x0b\x32\x15.numbatch.v1.MultiplyH\x00\x12/\n\x0b\x63oncatenate\x18\r \x01(\x0b\x32\x18.numbatch.v1.ConcatenateH\x00\x42\x06\n\x04kind\"\x8d\x01\n\x05\x44\x65nse\x12\r\n\x05units\x18\x01 \x01(\x03\x12$\n\x06kernel\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\"\n\x04\x62ias\x18\x03 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12+\n\nactivation\x18\x04 \x01(\x0b\x32\x17.numbatch.v1.Activation\"]\n\nActivation\x12\x31\n\x08\x66unction\x18\x01 \x01(\x0e\x32\x1f.numbatch.v1.ActivationFunction\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_alpha\"\t\n\x07Softmax\"\t\n\x07\x46latten\"\x18\n\x07Reshape\x12\r\n\x05shape\x18\x01 \x03(\x03\"\xbc\x01\n\x12\x42\x61tchNormalization\x12\"\n\x04mean\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12&\n\x08variance\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12#\n\x05scale\x18\x03 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12$\n\x06offset\x18\x04 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\x0f\n\x07\x65psilon\x18\x05 \x01(\x02\"[\n\rNormalization\x12\"\n\x04mean\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12&\n\x08variance\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\"p\n\x12LayerNormalization\x12#\n\x05scale\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12$\n\x06offset\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\x0f\n\x07\x65psilon\x18\x03 \x01(\x02\"\x05\n\x03\x41\x64\x64\"\n\n\x08Multiply\"\r\n\x0b\x43oncatenate\"\x90\x01\n\x07Weights\x12(\n\tdata_type\x18\x01 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\x32\n\treference\x18\x04 \x01(\x0b\x32\x1d.numbatch.v1.WeightsReferenceH\x00\x42\x08\n\x06source\"E\n\x10WeightsReference\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x13\n\x0btensor_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c*\xd2\x05\n\x12\x41\x63tivationFunction\x12#\n\x1f\x41\x43TIVATION_FUNCTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVATION_FUNCTION_LINEAR\x10\x01\x12\x1f\n\x1b\x41\x43TIVATION_FUNCTION_SIGMOID\x10\x02\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_TANH\x10\x03\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_RELU\x10\x04\x12\x1d\n\x19\x41\x43TIVATION_FUNCTION_RELU6\x10\x05\x12\"\n\x1e\x41\x43TIVATION_FUNCTION_LEAKY_RELU\x10\x06\x12\x1b\n\x17\x41\x43TIVATION_FUNCTION_ELU\x10\x07\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_SELU\x10\x08\x12 \n\x1c\x41\x43TIVATION_FUNCTION_GELU_ERF\x10\t\x12!\n\x1d\x41\x43TIVATION_FUNCTION_GELU_TANH\x10\n\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_SILU\x10\x0b\x12 \n\x1c\x41\x43TIVATION_FUNCTION_SOFTPLUS\x10\x0c\x12 \n\x1c\x41\x43TIVATION_FUNCTION_SOFTSIGN\x10\r\x12$\n ACTIVATION_FUNCTION_HARD_SIGMOID\x10\x0e\x12!\n\x1d\x41\x43TIVATION_FUNCTION_HARD_SILU\x10\x0f\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_MISH\x10\x10\x12#\n\x1f\x41\x43TIVATION_FUNCTION_EXPONENTIAL\x10\x11\x12#\n\x1f\x41\x43TIVATION_FUNCTION_LOG_SIGMOID\x10\x12\x12\x1f\n\x1b\x41\x43TIVATION_FUNCTION_SOFTMAX\x10\x13\x12#\n\x1f\x41\x43TIVATION_FUNCTION_LOG_SOFTMAX\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17numbatch/v1/model.proto\x12\x0bnumbatch.v1\x1a\x18numbatch/v1/tensor.proto\"\x86\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12&\n\x06inputs\x18\x03 \x03(\x0b\x32\x16.numbatch.v1.InputSpec\x12\"\n\x06layers\x18\x04 \x03(\x0b\x32\x12.numbatch.v1.Layer\x12\x0f\n\x07outputs\x18\x05 \x03(\t\x12\x18\n\x10numeric_contract\x18\x06 \x01(\t\x12\x32\n\x08metadata\x18\x07 \x03(\x0b\x32 .numbatch.v1.Model.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\tInputSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\x03\"\xdb\x04\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12#\n\x05\x64\x65nse\x18\x03 \x01(\x0b\x32\x12.numbatch.v1.DenseH\x00\x12-\n\nactivation\x18\x04 \x01(\x0b\x32\x17.numbatch.v1.ActivationH\x00\x12\'\n\x07softmax\x18\x05 \x01(\x0b\x32\x14.numbatch.v1.SoftmaxH\x00\x12\'\n\x07\x66latten\x18\x06 \x01(\x0b\x32\x14.numbatch.v1.FlattenH\x00\x12\'\n\x07reshape\x18\x07 \x01(\x0b\x32\x14.numbatch.v1.ReshapeH\x00\x12>\n\x13\x62\x61tch_normalization\x18\x08 \x01(\x0b\x32\x1f.numbatch.v1.BatchNormalizationH\x00\x12\x33\n\rnormalization\x18\t \x01(\x0b\x32\x1a.numbatch.v1.NormalizationH\x00\x12>\n\x13layer_normalization\x18\n \x01(\x0b\x32\x1f.numbatch.v1.LayerNormalizationH\x00\x12\x1f\n\x03\x61\x64\x64\x18\x0b \x01(\x0b\x32\x10.numbatch.v1.AddH\x00\x12)\n\x08multiply\x18\x0c \x01(\x0b\x32\x15.numbatch.v1.MultiplyH\x00\x12/\n\x0b\x63oncatenate\x18\r \x01(\x0b\x32\x18.numbatch.v1.ConcatenateH\x00\x12+\n\tembedding\x18\x0e \x01(\x0b\x32\x16.numbatch.v1.EmbeddingH\x00\x42\x06\n\x04kind\"\x8d\x01\n\x05\x44\x65nse\x12\r\n\x05units\x18\x01 \x01(\x03\x12$\n\x06kernel\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\"\n\x04\x62ias\x18\x03 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12+\n\nactivation\x18\x04 \x01(\x0b\x32\x17.numbatch.v1.Activation\"]\n\nActivation\x12\x31\n\x08\x66unction\x18\x01 \x01(\x0e\x32\x1f.numbatch.v1.ActivationFunction\x12\x12\n\x05\x61lpha\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_alpha\"\t\n\x07Softmax\"\t\n\x07\x46latten\"\x18\n\x07Reshape\x12\r\n\x05shape\x18\x01 \x03(\x03\"\xcd\x01\n\x12\x42\x61tchNormalization\x12\"\n\x04mean\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12&\n\x08variance\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12#\n\x05scale\x18\x03 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12$\n\x06offset\x18\x04 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\x14\n\x07\x65psilon\x18\x05 \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_epsilon\"[\n\rNormalization\x12\"\n\x04mean\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12&\n\x08variance\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\"\x81\x01\n\x12LayerNormalization\x12#\n\x05scale\x18\x01 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12$\n\x06offset\x18\x02 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12\x14\n\x07\x65psilon\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\n\n\x08_epsilon\"\x05\n\x03\x41\x64\x64\"\n\n\x08Multiply\"\r\n\x0b\x43oncatenate\"\xa7\x01\n\tEmbedding\x12\x17\n\x0fvocabulary_size\x18\x01 \x01(\x03\x12\r\n\x05units\x18\x02 \x01(\x03\x12#\n\x05table\x18\x03 \x01(\x0b\x32\x14.numbatch.v1.Weights\x12%\n\x07pooling\x18\x04 \x01(\x0e\x32\x14.numbatch.v1.Pooling\x12\x17\n\npadding_id\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_padding_id\"\x90\x01\n\x07Weights\x12(\n\tdata_type\x18\x01 \x01(\x0e\x32\x15.numbatch.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\x32\n\treference\x18\x04 \x01(\x0b\x32\x1d.numbatch.v1.WeightsReferenceH\x00\x42\x08\n\x06source\"E\n\x10WeightsReference\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x13\n\x0btensor_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c*\xd2\x05\n\x12\x41\x63tivationFunction\x12#\n\x1f\x41\x43TIVATION_FUNCTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43TIVATION_FUNCTION_LINEAR\x10\x01\x12\x1f\n\x1b\x41\x43TIVATION_FUNCTION_SIGMOID\x10\x02\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_TANH\x10\x03\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_RELU\x10\x04\x12\x1d\n\x19\x41\x43TIVATION_FUNCTION_RELU6\x10\x05\x12\"\n\x1e\x41\x43TIVATION_FUNCTION_LEAKY_RELU\x10\x06\x12\x1b\n\x17\x41\x43TIVATION_FUNCTION_ELU\x10\x07\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_SELU\x10\x08\x12 \n\x1c\x41\x43TIVATION_FUNCTION_GELU_ERF\x10\t\x12!\n\x1d\x41\x43TIVATION_FUNCTION_GELU_TANH\x10\n\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_SILU\x10\x0b\x12 \n\x1c\x41\x43TIVATION_FUNCTION_SOFTPLUS\x10\x0c\x12 \n\x1c\x41\x43TIVATION_FUNCTION_SOFTSIGN\x10\r\x12$\n ACTIVATION_FUNCTION_HARD_SIGMOID\x10\x0e\x12!\n\x1d\x41\x43TIVATION_FUNCTION_HARD_SILU\x10\x0f\x12\x1c\n\x18\x41\x43TIVATION_FUNCTION_MISH\x10\x10\x12#\n\x1f\x41\x43TIVATION_FUNCTION_EXPONENTIAL\x10\x11\x12#\n\x1f\x41\x43TIVATION_FUNCTION_LOG_SIGMOID\x10\x12\x12\x1f\n\x1b\x41\x43TIVATION_FUNCTION_SOFTMAX\x10\x13\x12#\n\x1f\x41\x43TIVATION_FUNCTION_LOG_SOFTMAX\x10\x14*E\n\x07Pooling\x12\x17\n\x13POOLING_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPOOLING_SUM\x10\x01\x12\x10\n\x0cPOOLING_MEAN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_METADATAENTRY']._loaded_options = None
   _globals['_MODEL_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_ACTIVATIONFUNCTION']._serialized_start=1914
-  _globals['_ACTIVATIONFUNCTION']._serialized_end=2636
+  _globals['_ACTIVATIONFUNCTION']._serialized_start=2164
+  _globals['_ACTIVATIONFUNCTION']._serialized_end=2886
+  _globals['_POOLING']._serialized_start=2888
+  _globals['_POOLING']._serialized_end=2957
   _globals['_MODEL']._serialized_start=67
   _globals['_MODEL']._serialized_end=329
   _globals['_MODEL_METADATAENTRY']._serialized_start=282
@@ -43,31 +45,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INPUTSPEC']._serialized_start=331
   _globals['_INPUTSPEC']._serialized_end=413
   _globals['_LAYER']._serialized_start=416
-  _globals['_LAYER']._serialized_end=974
-  _globals['_DENSE']._serialized_start=977
-  _globals['_DENSE']._serialized_end=1118
-  _globals['_ACTIVATION']._serialized_start=1120
-  _globals['_ACTIVATION']._serialized_end=1213
-  _globals['_SOFTMAX']._serialized_start=1215
-  _globals['_SOFTMAX']._serialized_end=1224
-  _globals['_FLATTEN']._serialized_start=1226
-  _globals['_FLATTEN']._serialized_end=1235
-  _globals['_RESHAPE']._serialized_start=1237
-  _globals['_RESHAPE']._serialized_end=1261
-  _globals['_BATCHNORMALIZATION']._serialized_start=1264
-  _globals['_BATCHNORMALIZATION']._serialized_end=1452
-  _globals['_NORMALIZATION']._serialized_start=1454
-  _globals['_NORMALIZATION']._serialized_end=1545
-  _globals['_LAYERNORMALIZATION']._serialized_start=1547
-  _globals['_LAYERNORMALIZATION']._serialized_end=1659
-  _globals['_ADD']._serialized_start=1661
-  _globals['_ADD']._serialized_end=1666
-  _globals['_MULTIPLY']._serialized_start=1668
-  _globals['_MULTIPLY']._serialized_end=1678
-  _globals['_CONCATENATE']._serialized_start=1680
-  _globals['_CONCATENATE']._serialized_end=1693
-  _globals['_WEIGHTS']._serialized_start=1696
-  _globals['_WEIGHTS']._serialized_end=1840
-  _globals['_WEIGHTSREFERENCE']._serialized_start=1842
-  _globals['_WEIGHTSREFERENCE']._serialized_end=1911
+  _globals['_LAYER']._serialized_end=1019
+  _globals['_DENSE']._serialized_start=1022
+  _globals['_DENSE']._serialized_end=1163
+  _globals['_ACTIVATION']._serialized_start=1165
+  _globals['_ACTIVATION']._serialized_end=1258
+  _globals['_SOFTMAX']._serialized_start=1260
+  _globals['_SOFTMAX']._serialized_end=1269
+  _globals['_FLATTEN']._serialized_start=1271
+  _globals['_FLATTEN']._serialized_end=1280
+  _globals['_RESHAPE']._serialized_start=1282
+  _globals['_RESHAPE']._serialized_end=1306
+  _globals['_BATCHNORMALIZATION']._serialized_start=1309
+  _globals['_BATCHNORMALIZATION']._serialized_end=1514
+  _globals['_NORMALIZATION']._serialized_start=1516
+  _globals['_NORMALIZATION']._serialized_end=1607
+  _globals['_LAYERNORMALIZATION']._serialized_start=1610
+  _globals['_LAYERNORMALIZATION']._serialized_end=1739
+  _globals['_ADD']._serialized_start=1741
+  _globals['_ADD']._serialized_end=1746
+  _globals['_MULTIPLY']._serialized_start=1748
+  _globals['_MULTIPLY']._serialized_end=1758
+  _globals['_CONCATENATE']._serialized_start=1760
+  _globals['_CONCATENATE']._serialized_end=1773
+  _globals['_EMBEDDING']._serialized_start=1776
+  _globals['_EMBEDDING']._serialized_end=1943
+  _globals['_WEIGHTS']._serialized_start=1946
+  _globals['_WEIGHTS']._serialized_end=2090
+  _globals['_WEIGHTSREFERENCE']._serialized_start=2092
+  _globals['_WEIGHTSREFERENCE']._serialized_end=2161
 # @@protoc_insertion_point(module_scope)

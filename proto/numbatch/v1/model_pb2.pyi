@@ -31,6 +31,12 @@ class ActivationFunction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTIVATION_FUNCTION_LOG_SIGMOID: _ClassVar[ActivationFunction]
     ACTIVATION_FUNCTION_SOFTMAX: _ClassVar[ActivationFunction]
     ACTIVATION_FUNCTION_LOG_SOFTMAX: _ClassVar[ActivationFunction]
+
+class Pooling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POOLING_UNSPECIFIED: _ClassVar[Pooling]
+    POOLING_SUM: _ClassVar[Pooling]
+    POOLING_MEAN: _ClassVar[Pooling]
 ACTIVATION_FUNCTION_UNSPECIFIED: ActivationFunction
 ACTIVATION_FUNCTION_LINEAR: ActivationFunction
 ACTIVATION_FUNCTION_SIGMOID: ActivationFunction
@@ -52,6 +58,9 @@ ACTIVATION_FUNCTION_EXPONENTIAL: ActivationFunction
 ACTIVATION_FUNCTION_LOG_SIGMOID: ActivationFunction
 ACTIVATION_FUNCTION_SOFTMAX: ActivationFunction
 ACTIVATION_FUNCTION_LOG_SOFTMAX: ActivationFunction
+POOLING_UNSPECIFIED: Pooling
+POOLING_SUM: Pooling
+POOLING_MEAN: Pooling
 
 class Model(_message.Message):
     __slots__ = ("name", "description", "inputs", "layers", "outputs", "numeric_contract", "metadata")
@@ -89,7 +98,7 @@ class InputSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., data_type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Layer(_message.Message):
-    __slots__ = ("name", "inputs", "dense", "activation", "softmax", "flatten", "reshape", "batch_normalization", "normalization", "layer_normalization", "add", "multiply", "concatenate")
+    __slots__ = ("name", "inputs", "dense", "activation", "softmax", "flatten", "reshape", "batch_normalization", "normalization", "layer_normalization", "add", "multiply", "concatenate", "embedding")
     NAME_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     DENSE_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +112,7 @@ class Layer(_message.Message):
     ADD_FIELD_NUMBER: _ClassVar[int]
     MULTIPLY_FIELD_NUMBER: _ClassVar[int]
     CONCATENATE_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     name: str
     inputs: _containers.RepeatedScalarFieldContainer[str]
     dense: Dense
@@ -116,7 +126,8 @@ class Layer(_message.Message):
     add: Add
     multiply: Multiply
     concatenate: Concatenate
-    def __init__(self, name: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[Dense, _Mapping]] = ..., activation: _Optional[_Union[Activation, _Mapping]] = ..., softmax: _Optional[_Union[Softmax, _Mapping]] = ..., flatten: _Optional[_Union[Flatten, _Mapping]] = ..., reshape: _Optional[_Union[Reshape, _Mapping]] = ..., batch_normalization: _Optional[_Union[BatchNormalization, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., layer_normalization: _Optional[_Union[LayerNormalization, _Mapping]] = ..., add: _Optional[_Union[Add, _Mapping]] = ..., multiply: _Optional[_Union[Multiply, _Mapping]] = ..., concatenate: _Optional[_Union[Concatenate, _Mapping]] = ...) -> None: ...
+    embedding: Embedding
+    def __init__(self, name: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[Dense, _Mapping]] = ..., activation: _Optional[_Union[Activation, _Mapping]] = ..., softmax: _Optional[_Union[Softmax, _Mapping]] = ..., flatten: _Optional[_Union[Flatten, _Mapping]] = ..., reshape: _Optional[_Union[Reshape, _Mapping]] = ..., batch_normalization: _Optional[_Union[BatchNormalization, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., layer_normalization: _Optional[_Union[LayerNormalization, _Mapping]] = ..., add: _Optional[_Union[Add, _Mapping]] = ..., multiply: _Optional[_Union[Multiply, _Mapping]] = ..., concatenate: _Optional[_Union[Concatenate, _Mapping]] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ...) -> None: ...
 
 class Dense(_message.Message):
     __slots__ = ("units", "kernel", "bias", "activation")
@@ -195,6 +206,20 @@ class Multiply(_message.Message):
 class Concatenate(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class Embedding(_message.Message):
+    __slots__ = ("vocabulary_size", "units", "table", "pooling", "padding_id")
+    VOCABULARY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    PADDING_ID_FIELD_NUMBER: _ClassVar[int]
+    vocabulary_size: int
+    units: int
+    table: Weights
+    pooling: Pooling
+    padding_id: int
+    def __init__(self, vocabulary_size: _Optional[int] = ..., units: _Optional[int] = ..., table: _Optional[_Union[Weights, _Mapping]] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., padding_id: _Optional[int] = ...) -> None: ...
 
 class Weights(_message.Message):
     __slots__ = ("data_type", "shape", "data", "reference")

@@ -199,6 +199,7 @@ _CLASSES: dict[Reason, type[NumbatchError]] = {
     Reason.MESSAGE_TOO_LARGE: MessageTooLargeError,
     Reason.MODEL_NOT_FOUND: NotFoundError,
     Reason.VERSION_NOT_FOUND: NotFoundError,
+    Reason.INDEX_OUT_OF_RANGE: InvalidArgumentError,
     Reason.MODEL_CORRUPT: CorruptModelError,
     Reason.MODEL_INVALID: InvalidModelError,
     Reason.MODEL_CYCLE: InvalidModelError,
