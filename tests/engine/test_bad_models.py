@@ -15,10 +15,14 @@ from numbatch.v1.model_pb2 import (
     ACTIVATION_FUNCTION_ELU,
     Activation,
     Add,
+    BatchNormalization,
+    Embedding,
     InputSpec,
     Layer,
     LayerNormalization,
     Model,
+    Normalization,
+    Reshape,
 )
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT16, DATA_TYPE_INT64
 from numbatch.wire.errors import NumbatchError
@@ -43,10 +47,15 @@ def cycle(model: Model) -> None:
 CASES: dict[str, tuple[Callable[[Model], object], Reason, str]] = {
     "no inputs": (lambda m: m.ClearField("inputs"), Reason.MODEL_INVALID, "model.inputs: got none"),
     "no layers": (lambda m: m.ClearField("layers"), Reason.MODEL_INVALID, "model.layers: got none"),
-    "two inputs": (
+    "two inputs, and no word of which one the first layer takes": (
         lambda m: m.inputs.append(InputSpec(name="more", shape=[1])),
-        Reason.FEATURE_UNSUPPORTED,
-        "model.inputs: several inputs: got 2, expected 1",
+        Reason.MODEL_INVALID,
+        "model.layers[0].inputs: got none, expected the names of what it takes, as the model has several inputs",
+    ),
+    "inputs that are too large together": (
+        lambda m: m.inputs.append(InputSpec(name="more", shape=[2**20])),
+        Reason.MODEL_INVALID,
+        "model.inputs: together: got 1048580 elements for an example, expected at most 1048576",
     ),
     "a name that is none": (
         lambda m: setattr(m, "name", "../net"),
@@ -75,15 +84,42 @@ CASES: dict[str, tuple[Callable[[Model], object], Reason, str]] = {
         Reason.MODEL_INVALID,
         "model.layers[2]: no kind",
     ),
-    "a kind that comes later": (
-        lambda m: m.layers.append(Layer(name="c", layer_normalization=LayerNormalization())),
-        Reason.LAYER_UNSUPPORTED,
-        "model.layers[2]: not served yet: got layer_normalization, expected dense, activation, softmax, flatten",
-    ),
-    "another that comes later": (
+    "one array to add": (
         lambda m: m.layers.append(Layer(name="c", inputs=["a"], add=Add())),
-        Reason.LAYER_UNSUPPORTED,
-        "got add",
+        Reason.MODEL_INVALID,
+        "model.layers[2].inputs: add takes 2 or more: got 1",
+    ),
+    "arrays of two shapes to add": (
+        lambda m: m.layers.append(Layer(name="c", inputs=["a", "b"], add=Add())),
+        Reason.MODEL_INVALID,
+        "model.layers[2].inputs[1]: shape: got [2], expected that of the first, [3]",
+    ),
+    "a shape of another size": (
+        lambda m: m.layers.append(Layer(name="c", reshape=Reshape(shape=[-1, 3]))),
+        Reason.MODEL_INVALID,
+        "model.layers[2].reshape.shape: got [-1, 3], expected the 2 elements of the input's [2]",
+    ),
+    "row numbers of floats": (
+        lambda m: m.layers.append(Layer(name="c", embedding=Embedding(vocabulary_size=3, units=1))),
+        Reason.MODEL_INVALID,
+        "model.layers[2].inputs[0]: embedding: type of elements",
+    ),
+    "a normalisation by nothing": (
+        lambda m: m.layers.append(
+            Layer(name="c", normalization=Normalization(mean=weights_of([0, 0]), variance=weights_of([1, 0])))
+        ),
+        Reason.MODEL_INVALID,
+        "model.layers[2].normalization.variance[1]: got 0.0, expected more than 0",
+    ),
+    "a normalisation of rows with an epsilon of 0": (
+        lambda m: m.layers.append(Layer(name="c", layer_normalization=LayerNormalization(epsilon=0))),
+        Reason.MODEL_INVALID,
+        "model.layers[2].layer_normalization.epsilon: got 0.0, expected more than 0",
+    ),
+    "no statistics": (
+        lambda m: m.layers.append(Layer(name="c", batch_normalization=BatchNormalization())),
+        Reason.MODEL_INVALID,
+        "model.layers[2].batch_normalization.mean",
     ),
     "an activation that comes later": (
         lambda m: setattr(m.layers[0].dense.activation, "function", 99),

@@ -14,7 +14,7 @@ from numbatch.engine.binary_file import BinaryFile
 from numbatch.engine.files import LARGE_FILE_BYTES, open_model_file
 from numbatch.engine.graph import build_graph
 from numbatch.engine.large_files import MalformedError, UnusualError, without_weights
-from numbatch.engine.validation import dense_weights, open_model
+from numbatch.engine.validation import open_model, read_weights
 from numbatch.v1.model_pb2 import Layer, Model, Weights
 from numbatch.wire.errors import ModelError, NumbatchError
 from numbatch.wire.models import activation, array_of, dense, sequential, set_weights
@@ -117,7 +117,7 @@ def test_a_file_cut_at_any_place_is_refused(sixteenth: int, file: Path) -> None:
 
 def test_a_file_cut_while_it_is_read_is_refused(file: Path) -> None:
     model, reader = open_model(file)
-    parts = dense_weights(build_graph(model), reader)
+    parts = read_weights(build_graph(model), reader)
     next(parts)
     os.truncate(file, len(WHOLE) // 2)
     with pytest.raises(NumbatchError, match="the file was cut short while it was read") as refused:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numbatch.kernels.arena import aligned_zeros
-from numbatch.kernels.packing import layout, pack, unpack
+from numbatch.kernels.packing import layout, pack, pack_bias, unpack
 from numbatch.kernels.target import NR
 from support.layers import bits
 
@@ -23,7 +23,8 @@ def test_what_is_packed_can_be_unpacked(inputs: Any, units: Any, bf16: Any) -> N
     kernel = as_bfloat16(kernel) if bf16 else kernel
     place = layout(inputs, units, 32, bf16=bf16)
     arena = aligned_zeros(place.end)
-    pack(place, kernel, bias, arena)
+    pack(place, kernel, arena)
+    pack_bias(place, bias, arena)
     unpacked_kernel, unpacked_bias = unpack(place, arena)
     np.testing.assert_array_equal(bits(unpacked_kernel), bits(kernel))
     np.testing.assert_array_equal(bits(unpacked_bias), bits(bias))
@@ -32,7 +33,8 @@ def test_what_is_packed_can_be_unpacked(inputs: Any, units: Any, bf16: Any) -> N
 def test_padding_is_zero_and_nothing_is_written_outside() -> None:
     place = layout(3, NR + 1, 16)
     arena = aligned_zeros(place.end + 16)
-    pack(place, np.ones((3, NR + 1), np.float32), np.ones(NR + 1, np.float32), arena)
+    pack(place, np.ones((3, NR + 1), np.float32), arena)
+    pack_bias(place, np.ones(NR + 1, np.float32), arena)
     assert arena.sum() == 3 * (NR + 1) + NR + 1
     assert not arena[:16].any()
     assert not arena[place.end :].any()
@@ -42,8 +44,8 @@ def test_weights_in_any_layout_pack_the_same() -> None:
     kernel = np.random.default_rng(0).random((20, 50), np.float32)
     place = layout(20, 50, 0)
     one, other = aligned_zeros(place.end), aligned_zeros(place.end)
-    pack(place, kernel, None, one)
-    pack(place, np.asfortranarray(kernel), None, other)
+    pack(place, kernel, one)
+    pack(place, np.asfortranarray(kernel), other)
     np.testing.assert_array_equal(one, other)
 
 

@@ -212,6 +212,6 @@ def _response(request: InferRequest) -> InferResponse:
 
 
 def _outputs(request: InferRequest, data: list[memoryview]) -> list[tuple[str, Array]]:
-    x = read_tensor(request.inputs[0], data[0], "inputs[0]")
+    x = read_tensor(request.inputs[0], data[0], "inputs[0]").astype(np.float32)
     by_layer = {"once": x, "twice": np.float32(2) * x}
     return [(name, by_layer[name]) for name in request.layers or ["twice"]]

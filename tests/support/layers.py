@@ -9,7 +9,7 @@ from numbatch.kernels.activations import Activation, to_bits
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.blocking import row_stride
 from numbatch.kernels.library import kernel_table
-from numbatch.kernels.packing import layout, pack
+from numbatch.kernels.packing import layout, pack, pack_bias
 from numbatch.kernels.program import run_network
 from numbatch.kernels.steps import (
     ACTIVATION,
@@ -65,12 +65,14 @@ def run_dense(
     inputs, units = kernel.shape
     place = layout(inputs, units, 0, bf16=bf16)
     arena = aligned_zeros(place.end)
-    pack(place, kernel, bias, arena)
+    pack(place, kernel, arena)
+    pack_bias(place, bias, arena)
     x_stride, z_stride = row_stride(inputs), row_stride(units)
     kind = ROW_KINDS.get(activation)
     x_at = (WORKSPACE if staged and not input_in_place else INPUT, 0)
     z_at = (WORKSPACE, block * x_stride) if staged else (OUTPUT, 0)
-    x_rows, z_rows = (1, inputs, x_stride), (1, units, z_stride)
+    x_rows = (1, inputs, x_stride if x_at[0] == WORKSPACE else inputs)
+    z_rows = (1, units, z_stride)
     dense = Step(DENSE, *x_at, *x_rows, *z_at, *z_rows)._replace(
         activation=Activation[activation.upper()] if kind is None else Activation.LINEAR,
         alpha_bits=to_bits(alpha),

@@ -18,7 +18,7 @@ from numbatch.v1.repository_pb2 import ModelMetadata
 from numbatch.wire.codec import INFER_REQUEST, STREAM_INFER_REQUEST
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Float32Array, as_float32, shape_text
+from numbatch.wire.tensors import Array, as_numbers, shape_text
 
 Inputs = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 
@@ -75,14 +75,14 @@ class Minibatch:
     ----------
     call : CallDetails
         The model, its version, the request id.
-    arrays : tuple of (str, ndarray of float32)
+    arrays : tuple of (str, ndarray of float32, int32 or int64)
         Input names and arrays; an array given without a name has the name "".
     question : Question
         What is asked about them.
     """
 
     call: CallDetails
-    arrays: tuple[tuple[str, Float32Array], ...]
+    arrays: tuple[tuple[str, Array], ...]
     question: Question
 
     @classmethod
@@ -97,7 +97,7 @@ class Minibatch:
         given = x if isinstance(x, Mapping) else {"": x}
         if not given:
             raise error(Reason.MISSING_INPUT, field="inputs", got="none", expected="an array for each input")
-        arrays = tuple((name, as_float32(value, f"inputs[{i}]")) for i, (name, value) in enumerate(given.items()))
+        arrays = tuple((name, as_numbers(value, f"inputs[{i}]")) for i, (name, value) in enumerate(given.items()))
         for i, (name, array) in enumerate(arrays):
             if array.ndim == 0:
                 raise _shape_error(i, name, array, "at least one axis")
@@ -218,7 +218,7 @@ def several_outputs(outputs: Sequence[str]) -> NumbatchError:
     )
 
 
-def _shape_error(i: int, name: str, array: Float32Array, expected: str) -> NumbatchError:
+def _shape_error(i: int, name: str, array: Array, expected: str) -> NumbatchError:
     got = shape_text(array.shape)
     problem = f"input {name!r}" if name else ""
     return error(Reason.SHAPE_MISMATCH, problem, field=f"inputs[{i}].shape", got=got, expected=expected)

@@ -32,6 +32,7 @@ _DTYPES: dict[DataType, np.dtype[Any]] = {
     DATA_TYPE_INT64: np.dtype("<i8"),
 }
 _FLOAT32 = np.dtype("<f4")
+_INT32 = np.iinfo(np.int32)
 _DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
 
 
@@ -127,6 +128,34 @@ def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
         ) from unshapable
 
 
+def as_numbers(x: npt.ArrayLike, field: str) -> Array:
+    """Return anything NumPy-like as an array that a request may bring: integers as int32 or int64, the rest as float32.
+
+    Integers stay integers because a lookup table's row numbers must: above 2^24, float32 has not all of them. For an
+    input of float32, the server rounds them to it.
+
+    Parameters
+    ----------
+    x, field
+        As for `as_float32`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        DATA_TYPE_MISMATCH, as `as_float32`.
+    """
+    if isinstance(x, np.ndarray) and x.dtype is _FLOAT32 and x.flags.c_contiguous:
+        return x
+    array = x if isinstance(x, np.ndarray) else _rectangular(x, field)
+    if array.dtype.kind not in "iu":
+        return as_float32(array, field)
+    if array.dtype.itemsize < 4 or (array.size and _INT32.min <= array.min() and array.max() <= _INT32.max):
+        return np.ascontiguousarray(array, "<i4").reshape(array.shape)
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        return as_float32(array, field)
+    return np.ascontiguousarray(array, "<i8").reshape(array.shape)
+
+
 def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
     """Return anything NumPy-like as a contiguous float32 array, copied only where it must be.
 
@@ -144,16 +173,7 @@ def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
     """
     if isinstance(x, np.ndarray) and x.dtype is _FLOAT32 and x.flags.c_contiguous:
         return x
-    try:
-        array = np.asarray(x)
-    except ValueError as ragged:
-        raise error(
-            Reason.DATA_TYPE_MISMATCH,
-            "not a rectangular array of numbers",
-            field=field,
-            got=type(x).__name__,
-            expected="numbers, rows of equal length",
-        ) from ragged
+    array = _rectangular(x, field)
     if array.dtype.kind not in "fiub":
         raise error(Reason.DATA_TYPE_MISMATCH, field=field, got=f"dtype {array.dtype}", expected="real numbers")
     with np.errstate(over="ignore"):
@@ -167,6 +187,19 @@ def as_float32(x: npt.ArrayLike, field: str) -> Float32Array:
             expected="at most 3.4028e38",
         )
     return single
+
+
+def _rectangular(x: npt.ArrayLike, field: str) -> Array:
+    try:
+        return np.asarray(x)
+    except ValueError as ragged:
+        raise error(
+            Reason.DATA_TYPE_MISMATCH,
+            "not a rectangular array of numbers",
+            field=field,
+            got=type(x).__name__,
+            expected="numbers, rows of equal length",
+        ) from ragged
 
 
 def is_float32(data_type: int) -> bool:

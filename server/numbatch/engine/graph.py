@@ -2,23 +2,19 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from numbatch.engine.activations import LINEAR, SOFTMAX, Function, read_activation
 from numbatch.engine.specs import ArraySpec
 from numbatch.v1.model_pb2 import InputSpec, Layer, Model
+from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from numbatch.wire.errors import NumbatchError, error
+from numbatch.wire.layers import KINDS, MOST_ELEMENTS, MOST_ROWS_OF_TABLE, ArrayType, output_type
 from numbatch.wire.models import NUMERIC_CONTRACT
 from numbatch.wire.names import is_layer_name, is_model_name
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import data_type_name, is_float32, shape_text
-
-SUPPORTED_KINDS = ("dense", "activation", "softmax", "flatten")
-
-# A description of a few bytes must not make the server reserve gigabytes: 4 MiB for one example of one array.
-MOST_ELEMENTS = 2**20
-MOST_UNITS = 65536
 
 
 class Node(NamedTuple):
@@ -49,6 +45,11 @@ class Node(NamedTuple):
     layer: Layer
     field: str
 
+    @property
+    def position(self) -> int:
+        """Where the layer stands in the model."""
+        return int(self.field.removeprefix("model.layers[").rstrip("]"))
+
 
 class Graph(NamedTuple):
     """A model whose names and shapes are right; its weights have not been looked at.
@@ -61,11 +62,14 @@ class Graph(NamedTuple):
         In an order in which each comes after what it takes, as near to the message's as that allows.
     outputs : tuple of str
         The names of the nodes that come back where a request names none.
+    vocabularies : dict of str to int
+        Of the inputs that are row numbers: how many rows the smallest table has that they are looked up in.
     """
 
     inputs: tuple[ArraySpec, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    vocabularies: dict[str, int]
 
 
 def build_graph(model: Model) -> Graph:
@@ -92,31 +96,33 @@ def build_graph(model: Model) -> Graph:
         raise _invalid("model.inputs", got="none", expected="one or more")
     if not model.layers:
         raise _invalid("model.layers", got="none", expected="one or more")
-    if len(inputs) > 1:
-        raise error(Reason.FEATURE_UNSUPPORTED, "several inputs", field="model.inputs", got=len(inputs), expected=1)
+    elements = sum(spec.elements for spec in inputs)
+    if elements > MOST_ELEMENTS:
+        got, expected = f"{elements} elements for an example", f"at most {MOST_ELEMENTS}"
+        raise _invalid("model.inputs", "together", got=got, expected=expected)
     names = _layer_names(model, inputs)
     wires = _wires(model, names, inputs)
-    shapes = {spec.name: spec.shape for spec in inputs}
+    types = {spec.name: ArrayType(spec.shape, spec.integer) for spec in inputs}
     nodes = []
     for i in _order(names, wires):
-        node = _node(model.layers[i], names[i], wires[i], shapes, f"model.layers[{i}]")
-        shapes[node.name] = node.output_shape
+        node = _node(model.layers[i], names[i], wires[i], types, f"model.layers[{i}]")
+        types[node.name] = ArrayType(node.output_shape)
         nodes.append(node)
-    return Graph(inputs, tuple(nodes), _outputs(model, names))
+    return Graph(inputs, tuple(nodes), _outputs(model, names), _vocabularies(inputs, nodes))
 
 
 def _input(spec: InputSpec, field: str) -> ArraySpec:
     if not is_layer_name(spec.name):
         raise _invalid(f"{field}.name", got=repr(spec.name), expected="letters, digits and . _ - / :, at most 128")
-    if not is_float32(spec.data_type):
-        got = data_type_name(spec.data_type)
-        raise error(Reason.FEATURE_UNSUPPORTED, "input type", field=f"{field}.data_type", got=got, expected="float32")
+    if not is_float32(spec.data_type) and spec.data_type != DATA_TYPE_INT32:
+        got, expected = data_type_name(spec.data_type), "float32 or int32"
+        raise error(Reason.FEATURE_UNSUPPORTED, "input type", field=f"{field}.data_type", got=got, expected=expected)
     shape = tuple(spec.shape)
     if not shape or min(shape) < 1:
         raise _invalid(f"{field}.shape", got=shape_text(shape), expected="one or more axes of 1 or more")
     if math.prod(shape) > MOST_ELEMENTS:
         raise _invalid(f"{field}.shape", got=shape_text(shape), expected=f"at most {MOST_ELEMENTS} elements")
-    return ArraySpec(spec.name, shape)
+    return ArraySpec(spec.name, shape, "int32" if spec.data_type == DATA_TYPE_INT32 else "float32")
 
 
 def _layer_names(model: Model, inputs: Sequence[ArraySpec]) -> list[str]:
@@ -143,14 +149,15 @@ def _wires(model: Model, names: Sequence[str], inputs: Sequence[ArraySpec]) -> l
     known = [spec.name for spec in inputs] + list(names)
     wires: list[tuple[str, ...]] = []
     for i, layer in enumerate(model.layers):
+        if not i and not layer.inputs and len(inputs) > 1:
+            expected = "the names of what it takes, as the model has several inputs"
+            raise _invalid("model.layers[0].inputs", got="none", expected=expected)
         previous = names[i - 1] if i else inputs[0].name
         wires.append(tuple(layer.inputs) or (previous,))
         for j, name in enumerate(layer.inputs):
             if name not in known:
                 field = f"model.layers[{i}].inputs[{j}]"
                 raise _invalid(field, "no such layer or input", got=repr(name), expected=_closest(name, known))
-        if len(wires[i]) != 1:
-            raise _invalid(f"model.layers[{i}].inputs", "takes one input", got=len(wires[i]), expected=1)
     return wires
 
 
@@ -189,31 +196,28 @@ def _circle(names: Sequence[str], wires: Sequence[tuple[str, ...]], position: di
     return [*path[path.index(name) :], name][::-1]
 
 
-def _node(layer: Layer, name: str, inputs: tuple[str, ...], shapes: dict[str, tuple[int, ...]], field: str) -> Node:
+def _node(layer: Layer, name: str, inputs: tuple[str, ...], types: Mapping[str, ArrayType], field: str) -> Node:
     kind = layer.WhichOneof("kind")
     if kind is None:
-        raise _invalid(field, "no kind", got="none", expected=" or ".join(SUPPORTED_KINDS))
-    if kind not in SUPPORTED_KINDS:
-        expected = ", ".join(SUPPORTED_KINDS)
-        raise error(Reason.LAYER_UNSUPPORTED, "not served yet", field=field, got=kind, expected=expected)
-    shape = shapes[inputs[0]]
-    activation, output = LINEAR, shape
-    if kind == "dense":
-        units = layer.dense.units
-        if not 1 <= units <= MOST_UNITS:
-            raise _invalid(f"{field}.dense.units", got=units, expected=f"1 to {MOST_UNITS}")
-        if layer.dense.HasField("activation"):
-            activation = read_activation(layer.dense.activation, f"{field}.dense.activation")
-        output = (*shape[:-1], units)
+        raise _invalid(field, "no kind", got="none", expected=" or ".join(KINDS))
+    output = output_type(layer, [types[each] for each in inputs], field)
+    activation = LINEAR
+    if kind == "dense" and layer.dense.HasField("activation"):
+        activation = read_activation(layer.dense.activation, f"{field}.dense.activation")
     elif kind == "activation":
         activation = read_activation(layer.activation, f"{field}.activation")
     elif kind == "softmax":
         activation = SOFTMAX
-    elif kind == "flatten":
-        output = (math.prod(shape),)
-    if math.prod(output) > MOST_ELEMENTS:
-        raise _invalid(field, got=f"output {shape_text(output)}", expected=f"at most {MOST_ELEMENTS} elements")
-    return Node(name, kind, inputs, shape, output, activation, layer, field)
+    return Node(name, kind, inputs, types[inputs[0]].shape, output.shape, activation, layer, field)
+
+
+def _vocabularies(inputs: Sequence[ArraySpec], nodes: Sequence[Node]) -> dict[str, int]:
+    found = {spec.name: MOST_ROWS_OF_TABLE for spec in inputs if spec.integer}
+    for node in nodes:
+        if node.kind == "embedding":
+            (name,) = node.inputs
+            found[name] = min(found[name], node.layer.embedding.vocabulary_size)
+    return found
 
 
 def _outputs(model: Model, names: Sequence[str]) -> tuple[str, ...]:

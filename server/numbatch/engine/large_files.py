@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from numbatch.engine.binary_file import BinaryFile, CutShortError
-from numbatch.v1.model_pb2 import Dense, Layer, Model, Weights
+from numbatch.v1.model_pb2 import Layer, Model, Weights
 from numbatch.wire.varints import (
     FIXED32,
     FIXED64,
@@ -33,9 +33,16 @@ _MOST_DESCRIPTION_BYTES = 64 * 1024 * 1024
 _MOST_FIELDS = 500_000
 
 _LAYERS = Model.LAYERS_FIELD_NUMBER
-_DENSE = Layer.DENSE_FIELD_NUMBER
-_KINDS = {one.number for one in Layer.DESCRIPTOR.oneofs_by_name["kind"].fields}
-_ARRAYS = {Dense.KERNEL_FIELD_NUMBER: "kernel", Dense.BIAS_FIELD_NUMBER: "bias"}
+# The kinds of layers, and the arrays of weights of each, by the numbers of their fields.
+_KINDS = {one.number: one.name for one in Layer.DESCRIPTOR.oneofs_by_name["kind"].fields}
+_ARRAYS = {
+    kind.number: {
+        one.number: one.name
+        for one in getattr(Layer(), kind.name).DESCRIPTOR.fields
+        if one.message_type is Weights.DESCRIPTOR
+    }
+    for kind in Layer.DESCRIPTOR.oneofs_by_name["kind"].fields
+}
 _DATA = Weights.DATA_FIELD_NUMBER
 _SOURCES = {one.number for one in Weights.DESCRIPTOR.oneofs_by_name["source"].fields}
 
@@ -99,7 +106,7 @@ class _Copy:
         layers = 0
         for one in self._fields(0, self.file.size):
             if one.number == _LAYERS and one.wire_type == LENGTH_DELIMITED:
-                parts.append(_framed(one.number, self._layer(one, f"model.layers[{layers}].dense")))
+                parts.append(_framed(one.number, self._layer(one, f"model.layers[{layers}]")))
                 layers += 1
             else:
                 parts.append(self._as_it_is(one))
@@ -110,19 +117,22 @@ class _Copy:
         if sum(one.number in _KINDS for one in fields) > 1:
             raise UnusualError
         return b"".join(
-            _framed(one.number, self._dense(one, path)) if (one.number, one.wire_type) == (_DENSE, LENGTH_DELIMITED)
+            _framed(one.number, self._kind(one, path))
+            if one.number in _KINDS and one.wire_type == LENGTH_DELIMITED
             else self._as_it_is(one)
             for one in fields
-        )  # fmt: skip
+        )
 
-    def _dense(self, dense: Field, path: str) -> bytes:
-        fields = list(self._fields(dense.contents, dense.end))
-        arrays = [one.number for one in fields if one.number in _ARRAYS]
+    def _kind(self, kind: Field, path: str) -> bytes:
+        names = _ARRAYS[kind.number]
+        path = f"{path}.{_KINDS[kind.number]}"
+        fields = list(self._fields(kind.contents, kind.end))
+        arrays = [one.number for one in fields if one.number in names]
         if len(arrays) != len(set(arrays)):
             raise UnusualError
         return b"".join(
-            _framed(one.number, self._weights(one, f"{path}.{_ARRAYS[one.number]}"))
-            if one.number in _ARRAYS and one.wire_type == LENGTH_DELIMITED
+            _framed(one.number, self._weights(one, f"{path}.{names[one.number]}"))
+            if one.number in names and one.wire_type == LENGTH_DELIMITED
             else self._as_it_is(one)
             for one in fields
         )

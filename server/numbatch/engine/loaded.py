@@ -9,23 +9,21 @@ import numpy.typing as npt
 
 from numbatch.engine.graph import Graph, build_graph
 from numbatch.engine.jobs import Job
+from numbatch.engine.packed_weights import fill_arena, put_back, without_weights
 from numbatch.engine.plan import Plan, make_plan
-from numbatch.engine.precision import in_precision
-from numbatch.engine.requests import check_array, check_inputs, check_layers
+from numbatch.engine.requests import RequestRows, check_layers
 from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
 from numbatch.engine.threads import NOBODY, compute_team
-from numbatch.engine.validation import Source, dense_weights, open_model, summarize
+from numbatch.engine.validation import Source, open_model, summarize
 from numbatch.kernels.arena import aligned_zeros
-from numbatch.kernels.packing import pack, unpack
 from numbatch.kernels.program import run_network
 from numbatch.kernels.target import TARGET
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
-from numbatch.wire.models import set_weights
 from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array, Float32Array, as_float32
+from numbatch.wire.tensors import Array, Float32Array, as_numbers
 
 # Looking a name up in numpy takes 60 ns, of the 800 that the smallest network takes.
 _ndarray, _empty = np.ndarray, np.empty
@@ -73,10 +71,8 @@ def load_model(
     graph = build_graph(model)
     plan = make_plan(graph, bf16=weights_precision == "bf16")
     arena = make_arena(plan.arena_size)
-    for node, first, kernel, bias in dense_weights(graph, reader):
-        rounded = in_precision(kernel, weights_precision, f"{node.field}.dense.kernel", first)
-        pack(plan.dense[node.name], rounded, bias, arena, first)
-    return LoadedModel(_without_weights(model), graph, plan, arena, weights_precision)
+    fill_arena(graph, plan, reader, arena, weights_precision)
+    return LoadedModel(without_weights(model, plan), graph, plan, arena, weights_precision)
 
 
 def attach_model(skeleton: Model, arena: Float32Array, *, weights_precision: str) -> "LoadedModel":
@@ -118,18 +114,18 @@ class LoadedModel:
         self._plan = plan
         self._arena = arena
         self._arrays = {node.name: ArraySpec(node.name, node.output_shape) for node in graph.nodes}
-        self._layers = {node.name: int(node.field.removeprefix("model.layers[").rstrip("]")) for node in graph.nodes}
         self._selections: dict[tuple[str, ...], Selection] = {}
         self._workspace_size = plan.workspace_size
         # As many as ever ran at once. Popping from a list and appending to it need no lock.
         self._workspaces: list[Float32Array] = []
         self._gathered: list[Float32Array] = []
         self._run_network = run_network.prepare()
-        self._input = self.summary.inputs[0]
-        self._input_shape = self._input.shape
-        self._only_output = self._select(()) if len(self.summary.outputs) == 1 else None
+        self._rows = RequestRows(self.summary.inputs, graph.vocabularies)
+        self._input_shape = self.summary.inputs[0].shape
+        plain = len(self.summary.outputs) == 1 and self._rows.plain
+        self._only_output = self._select(()) if plain else None
         self._output_shape = self._arrays[self.summary.outputs[0]].shape
-        self.run({"": np.zeros((1, *self.summary.inputs[0].shape), np.float32)})
+        self.run({spec.name: np.zeros((1, *spec.shape), spec.data_type) for spec in self.summary.inputs})
 
     @property
     def name(self) -> str:
@@ -156,8 +152,9 @@ class LoadedModel:
         Parameters
         ----------
         x : array_like of shape (..., *input axes), or mapping of str to array_like
-            The batch: any number of batch axes, also none, then those of the model's input. Numbers are rounded to
-            float32.
+            The batch: any number of batch axes, also none, then those of the model's input; for a model with several
+            inputs, by their names, all with the same batch axes. Numbers are rounded to float32, unless the input is
+            one of row numbers, which are integers.
         layers : sequence of str, optional
             The layers whose outputs are wanted. Default: the model's only output.
 
@@ -179,7 +176,7 @@ class LoadedModel:
                 self.compute(selection, x, shape[0], output)
                 return output
         inputs: Mapping[str, Any] = x if isinstance(x, Mapping) else {"": x}
-        arrays = {name: as_float32(value, name or "x") for name, value in inputs.items()}
+        arrays = {name: as_numbers(value, name or "x") for name, value in inputs.items()}
         if layers is not None:
             return dict(self.run(arrays, layers))
         if len(self.summary.outputs) > 1:
@@ -192,12 +189,13 @@ class LoadedModel:
     def run(
         self, inputs: Mapping[str, Array], layers: Sequence[str] = (), *, max_output_bytes: int | None = None
     ) -> list[tuple[str, Float32Array]]:
-        """Run the model over a batch of float32 arrays; what `infer` does, for servers.
+        """Run the model over a batch of arrays; what `infer` does, for servers.
 
         Parameters
         ----------
-        inputs : mapping of str to ndarray of float32
-            By input name; "" will do for a model with one input. Read-only and unaligned arrays cost nothing.
+        inputs : mapping of str to ndarray of float32, int32 or int64
+            By input name; "" will do for a model with one input. Read-only and unaligned arrays of float32 cost
+            nothing; integers are rounded to float32, unless they are row numbers.
         layers : sequence of str
             The layers whose outputs are wanted. Empty: the model's outputs.
         max_output_bytes : int, optional
@@ -212,7 +210,7 @@ class LoadedModel:
         ------
         InvalidArgumentError
             UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, DATA_TYPE_MISMATCH, SHAPE_MISMATCH, EMPTY_BATCH,
-            UNKNOWN_LAYER or DUPLICATE_LAYER.
+            INDEX_OUT_OF_RANGE, UNKNOWN_LAYER or DUPLICATE_LAYER.
         MessageTooLargeError
             MESSAGE_TOO_LARGE.
         """
@@ -228,7 +226,7 @@ class LoadedModel:
         max_output_bytes: int | None = None,
         most_rows: int | None = None,
     ) -> Job:
-        """Check a batch of float32 arrays, and return it ready to be computed, alone or with others.
+        """Check a batch of arrays, and return it ready to be computed, alone or with others.
 
         Parameters
         ----------
@@ -243,10 +241,7 @@ class LoadedModel:
             As for `run`.
         """
         selection = self._select(tuple(layers))
-        x = check_inputs(inputs, self.summary.inputs)
-        rows, axes = check_array(x, self._input)
-        if not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x)
+        x, rows, axes = self._rows.of(inputs)
         if max_output_bytes is not None and 4 * rows * selection.elements > max_output_bytes:
             raise error(
                 Reason.MESSAGE_TOO_LARGE,
@@ -270,8 +265,8 @@ class LoadedModel:
 
     @contextmanager
     def gathering(self, rows: int) -> Iterator[Float32Array]:
-        """Give memory for so many rows of the input, that no other call uses."""
-        elements = self._input.elements
+        """Give memory for so many rows of the inputs, that no other call uses."""
+        elements = self._rows.elements
         try:
             memory = self._gathered.pop()
         except IndexError:
@@ -289,7 +284,7 @@ class LoadedModel:
         selection : Selection
             What is wanted.
         x : ndarray of float32
-            The input of so many rows, row-major.
+            The inputs of so many rows, as `RequestRows` has them.
         rows : int
             1 or more.
         outputs : ndarray of float32
@@ -315,21 +310,5 @@ class LoadedModel:
         model = Model()
         model.CopyFrom(self._skeleton)
         if include_weights:
-            for name, place in self._plan.dense.items():
-                layer = model.layers[self._layers[name]]
-                kernel, bias = unpack(place, self._arena)
-                set_weights(layer, kernel, bias if layer.dense.HasField("bias") else None)
+            put_back(model, self._plan, self._arena)
         return model
-
-
-def _without_weights(model: Model) -> Model:
-    """Return a message without the sources of its weights: they are in the arena."""
-    for layer in model.layers:
-        if layer.WhichOneof("kind") == "dense":
-            layer.dense.kernel.ClearField("source")
-            if layer.dense.HasField("bias"):
-                layer.dense.bias.ClearField("source")
-    # What is cleared is freed only with the message.
-    skeleton = Model()
-    skeleton.CopyFrom(model)
-    return skeleton

@@ -13,10 +13,18 @@ class ArraySpec(NamedTuple):
         The input or the layer.
     shape : tuple of int
         Its axes, without the batch.
+    data_type : str
+        "float32", or "int32" for row numbers of lookup tables.
     """
 
     name: str
     shape: tuple[int, ...]
+    data_type: str = "float32"
+
+    @property
+    def integer(self) -> bool:
+        """Whether it holds row numbers of lookup tables."""
+        return self.data_type == "int32"
 
     @property
     def elements(self) -> int:

@@ -1,22 +1,29 @@
 """Checking a whole model, its weights included, without making it ready to run."""
 
+import math
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from numbatch.engine.activations import LINEAR
 from numbatch.engine.files import OpenedModel, model_file, open_model_file
 from numbatch.engine.graph import Graph, Node, build_graph
+from numbatch.engine.parameters import check_epsilon, check_rows, place_vectors
 from numbatch.engine.plan import dense_layout
 from numbatch.engine.specs import LayerInfo, ModelSummary
 from numbatch.engine.weights import WeightsReader
 from numbatch.kernels.microkernel import KB
-from numbatch.v1.model_pb2 import Model
+from numbatch.v1.model_pb2 import Model, Weights
 from numbatch.wire.errors import error
+from numbatch.wire.layers import parameters_of, weights_field
 from numbatch.wire.models import NUMERIC_CONTRACT
 from numbatch.wire.names import is_model_name
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array
+
+_NOTHING = np.zeros(0, np.float32)
 
 Source = str | os.PathLike[str] | Model
 
@@ -53,26 +60,33 @@ def open_model(source: Source, name: str = "") -> tuple[Model, WeightsReader]:
     return model, WeightsReader(folder, opened.file, opened.extents)
 
 
-class DensePart(NamedTuple):
-    """Some inputs of a dense layer: the first of them, their rows of the kernel, and, with the last ones, the bias."""
+class Part(NamedTuple):
+    """Some rows of an array of weights: whose they are, which array, and the first of them."""
 
     node: Node
+    name: str
     first: int
-    kernel: Float32Array
-    bias: Float32Array | None
+    rows: Float32Array
+
+    @property
+    def field(self) -> str:
+        """The path of the array in the model."""
+        return f"{self.node.field}.{self.node.kind}.{self.name}"
 
 
-def dense_weights(graph: Graph, reader: WeightsReader) -> Iterator[DensePart]:
-    """Read and check the weights of the dense layers, in parts of some megabytes that begin at multiples of KB."""
+def read_weights(graph: Graph, reader: WeightsReader) -> Iterator[Part]:
+    """Read and check all weights, in parts of some megabytes; those of a dense kernel begin at multiples of KB."""
     for node in graph.nodes:
-        if node.kind == "dense":
-            dense, field = node.layer.dense, f"{node.field}.dense"
-            inputs = node.input_shape[-1]
-            for first, kernel in reader.parts(dense.kernel, [inputs, dense.units], f"{field}.kernel", step=KB):
-                bias = None
-                if first + len(kernel) == inputs and dense.HasField("bias"):
-                    bias = reader.read(dense.bias, [dense.units], f"{field}.bias")
-                yield DensePart(node, first, kernel, bias)
+        check_epsilon(node)
+        for parameter in parameters_of(node.layer, node.input_shape):
+            weights = weights_field(node.layer, parameter.name)
+            if weights is None and not parameter.required:
+                continue
+            part = Part(node, parameter.name, 0, _NOTHING)
+            step = KB if node.kind == "dense" else 1
+            for first, rows in reader.parts(weights or Weights(), parameter.shape, part.field, step=step):
+                check_rows(node, parameter.name, first, rows)
+                yield part._replace(first=first, rows=rows)
 
 
 def summarize(model: Model, graph: Graph, weights_precision: str = "f32") -> ModelSummary:
@@ -106,16 +120,18 @@ def validate_model(source: Source, *, name: str = "") -> ModelSummary:
     """
     model, reader = open_model(source, name)
     graph = build_graph(model)
-    for _ in dense_weights(graph, reader):
+    for _ in read_weights(graph, reader):
         pass
     return summarize(model, graph)
 
 
 def _layer_info(node: Node, *, bf16: bool) -> LayerInfo:
-    parameters = packed = 0
-    if node.kind == "dense":
-        inputs, units = node.input_shape[-1], node.output_shape[-1]
-        parameters = inputs * units + (units if node.layer.dense.HasField("bias") else 0)
-        packed = 4 * dense_layout(node, bf16=bf16).end
+    parameters = [
+        parameter
+        for parameter in parameters_of(node.layer, node.input_shape)
+        if parameter.required or weights_field(node.layer, parameter.name) is not None
+    ]
+    count = sum(math.prod(parameter.shape) for parameter in parameters)
+    packed = dense_layout(node, bf16=bf16).end if node.kind == "dense" else place_vectors(node).end
     activation = "" if node.activation == LINEAR else node.activation.name
-    return LayerInfo(node.name, node.kind, node.inputs, node.output_shape, parameters, packed, activation)
+    return LayerInfo(node.name, node.kind, node.inputs, node.output_shape, count, 4 * packed, activation)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
 
-from numbatch.kernels import activations, microkernel, narrow, softmax
+from numbatch.kernels import activations, elementwise, layer_norm, microkernel, narrow, softmax
 from numbatch.kernels.cache import compiled_once
 from numbatch.kernels.memory import TABLE, ArrayData, pointer_to
 from numbatch.kernels.simd import INTP, Kernel, define
@@ -22,7 +22,8 @@ from numbatch.kernels.simd import INTP, Kernel, define
 
 def all_kernels() -> Sequence[Kernel]:
     """Return the kernels that there are."""
-    return [*microkernel.kernels(), *narrow.kernels(), *activations.kernels(), *softmax.kernels()]
+    families = (microkernel, narrow, activations, softmax, elementwise, layer_norm)
+    return [kernel for family in families for kernel in family.kernels()]
 
 
 @intrinsic

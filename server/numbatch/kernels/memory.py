@@ -91,6 +91,17 @@ def copy(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
 
 
 @intrinsic
+def int_at(typingctx: Any, pointer: Any, index: Any) -> Any:
+    """Return the 32-bit integer whose bits lie where a float32 does."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = simd.element_pointer(builder, args[0], args[1])
+        return builder.sext(simd.load(builder, place, simd.I32), simd.INTP)
+
+    return types.int64(FLOATS, types.intp), codegen
+
+
+@intrinsic
 def float_of_bits(typingctx: Any, number: Any) -> Any:
     """Return the float32 whose bits are the low half of a number."""
 

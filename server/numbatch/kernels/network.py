@@ -5,30 +5,25 @@ from typing import Any
 import numba
 import numpy as np
 
-from numbatch.kernels.activations import FLOORS, Activation, activate
+from numbatch.kernels.activations import FLOORS, Activation
 from numbatch.kernels.dense import dense
 from numbatch.kernels.memory import copy, float_of_bits, floats_at, shift, table_at
 from numbatch.kernels.microkernel import stream_count
-from numbatch.kernels.softmax import softmax_row
+from numbatch.kernels.small_steps import small_step
 from numbatch.kernels.steps import (
-    ACTIVATION,
     DENSE,
     EITHER,
     HEADER_SIZE,
     INPUT,
-    LOG_SOFTMAX,
     NOT_WANTED,
     OUTPUT,
-    RESHAPE,
-    SOFTMAX,
     STAGE,
     STEP_SIZE,
     Header,
     Step,
 )
-from numbatch.kernels.target import NR, TARGET
+from numbatch.kernels.target import NR
 
-_LANES = TARGET.lanes
 _stream_count = numba.njit(stream_count)
 _RELU = int(Activation.RELU)
 _FLOOR_RELU = np.float32(FLOORS[Activation.RELU])
@@ -64,6 +59,11 @@ def step_of(program: Any, number: int) -> Step:
         p[15],
         p[16],
         p[17],
+        p[18],
+        p[19],
+        p[20],
+        p[21],
+        p[22],
     )
 
 
@@ -84,17 +84,18 @@ def run_step(
 
     Of a dense layer the share `share` of `shares` is computed, some of its panels; of other steps the share 0 is all.
     """
-    kernels = table_at(header.kernels)
+    kernels, arena = table_at(header.kernels), floats_at(header.arena)
     lines = count * step.source_rows
-    if step.source_in == INPUT or (step.source_in == EITHER and lines == 1):
+    source_stride = step.source_stride
+    if step.source_in == INPUT:
+        source = shift(x, start * header.input_elements + step.source_at)
+    elif step.source_in == EITHER and (lines == 1 or step.kind == STAGE):
         source = shift(x, start * header.input_elements)
-        source_stride = step.source_width
     elif step.source_in == OUTPUT:
         source = shift(outputs, step.source_at * rows + start * step.source_rows * step.source_width)
         source_stride = step.source_width
     else:
         source = shift(workspace, step.source_at)
-        source_stride = step.source_stride
     if step.target_in == OUTPUT:
         target = shift(outputs, step.target_at * rows + start * step.target_rows * step.target_width)
         target_stride = step.target_width
@@ -106,7 +107,6 @@ def run_step(
     first_panel = share * streams // shares << step.bf16
     end_panel = min(step.panels, (share + 1) * streams // shares << step.bf16)
     if step.kind == DENSE:
-        arena = floats_at(header.arena)
         dense(
             kernels,
             source,
@@ -126,19 +126,20 @@ def run_step(
             step.activation,
             float_of_bits(step.alpha_bits),
         )
-    elif step.kind == ACTIVATION:
-        vectors = (step.source_width + _LANES - 1) // _LANES
-        alpha = float_of_bits(step.alpha_bits)
-        activate(kernels, step.activation, source, source_stride, target, target_stride, lines, vectors, alpha)
-    elif step.kind == SOFTMAX or step.kind == LOG_SOFTMAX:
-        for line in range(lines):
-            from_, to = shift(source, line * source_stride), shift(target, line * target_stride)
-            softmax_row(kernels, step.kind == LOG_SOFTMAX, from_, to, step.source_width)
-    elif step.kind == STAGE:
-        if step.source_in == INPUT or lines > 1:
-            _copy_lines(target, target_stride, shift(x, start * header.input_elements), lines, step.source_width)
-    elif step.kind == RESHAPE:
-        _reshape(source, source_stride, lines, step.source_width, target, target_stride, step.target_width)
+    elif step.kind != STAGE or step.source_in == INPUT or lines > 1:
+        other = shift(workspace, step.other_at)
+        small_step(
+            header,
+            step,
+            kernels,
+            arena,
+            source,
+            source_stride,
+            other,
+            target,
+            target_stride,
+            count,
+        )
     if step.wanted_at != NOT_WANTED:
         width = step.target_width
         column, end = 0, width
@@ -147,27 +148,3 @@ def run_step(
         at = shift(outputs, step.wanted_at * rows + start * step.target_rows * width)
         for line in range(count * step.target_rows):
             copy(shift(at, line * width + column), shift(target, line * target_stride + column), end - column)
-
-
-@numba.njit(error_model="numpy", no_cpython_wrapper=True)
-def _copy_lines(target: Any, target_stride: int, source: Any, lines: int, width: int) -> None:
-    """Copy lines that follow each other to where they have a good distance and alignment."""
-    for line in range(lines):
-        copy(shift(target, line * target_stride), shift(source, line * width), width)
-
-
-@numba.njit(error_model="numpy", no_cpython_wrapper=True)
-def _reshape(
-    source: Any, source_stride: int, lines: int, width: int, target: Any, target_stride: int, target_width: int
-) -> None:
-    """Copy lines of one width to lines of another, in row-major order."""
-    row, column = 0, 0
-    for line in range(lines):
-        done = 0
-        while done < width:
-            length = min(width - done, target_width - column)
-            copy(shift(target, row * target_stride + column), shift(source, line * source_stride + done), length)
-            done += length
-            column += length
-            if column == target_width:
-                row, column = row + 1, 0

@@ -60,9 +60,7 @@ def layout(inputs: int, units: int, at: int, *, bf16: bool = False) -> PackedDen
     return PackedDense(inputs, units, bf16, panels, at, bias_at, bias_at + panels * NR)
 
 
-def pack(
-    place: PackedDense, kernel: Float32Array, bias: Float32Array | None, arena: Float32Array, first: int = 0
-) -> None:
+def pack(place: PackedDense, kernel: Float32Array, arena: Float32Array, first: int = 0) -> None:
     """Write a layer's weights to their place, all of them or those of some inputs.
 
     Parameters
@@ -72,8 +70,6 @@ def pack(
     kernel : ndarray of float32, shape (inputs, units)
         W, or some rows of it; any strides, any alignment. For bfloat16, numbers that are: their lower halves are
         left out.
-    bias : ndarray of float32, shape (units,), or None
-        b. None: zeros.
     arena : ndarray of float32, one-dimensional
         From `aligned_zeros`: what is not written is 0.
     first : int
@@ -89,8 +85,11 @@ def pack(
             numbers[:, : odd.shape[1]] |= odd & _HIGH_HALF
         else:
             lines[:, : weights.shape[1]] = weights
-    if bias is not None:
-        arena[place.bias_at : place.bias_at + place.units] = bias
+
+
+def pack_bias(place: PackedDense, bias: Float32Array, arena: Float32Array) -> None:
+    """Write a layer's bias, of shape (units,), to its place; without it, it is 0."""
+    arena[place.bias_at : place.bias_at + place.units] = bias
 
 
 def unpack(place: PackedDense, arena: Float32Array) -> tuple[Float32Array, Float32Array]:

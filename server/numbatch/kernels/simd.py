@@ -92,6 +92,11 @@ def fabs(builder: Builder, x: Value) -> Value:
     return _call(builder, "llvm.fabs", [x])
 
 
+def sqrt(builder: Builder, x: Value) -> Value:
+    """Return the square root, rounded to nearest."""
+    return _call(builder, "llvm.sqrt", [x])
+
+
 def copysign(builder: Builder, magnitude: Value, sign: Value) -> Value:
     """Return the magnitude of one with the sign of the other."""
     return _call(builder, "llvm.copysign", [magnitude, sign])

@@ -8,10 +8,8 @@ With d = x - max and e = exp(d)::
 The second leaves the 1 of the maximum out of the sum, so that a row in which one element is far above the others has an
 accurate logarithm there too, where log(sum(e)) would be 0.
 
-A sum has a fixed order, whatever the width of the vectors: lane l of 16 adds the elements l, l + 16, l + 32, ... in
-turn, then the lanes are added in halves, l and l + 8, l + 4, l + 2, l + 1. The lanes beyond the end of the row add +0.
-The maximum is the same in any order. A row with a NaN or +inf, or of -inf only, gives NaN throughout; any other -inf
-gives +0, or -inf.
+Sums are in the order of reduction.py; the lanes beyond the end of the row add +0. The maximum is the same in any order.
+A row with a NaN or +inf, or of -inf only, gives NaN throughout; any other -inf gives +0, or -inf.
 """
 
 from typing import Any
@@ -23,10 +21,7 @@ from numba.extending import intrinsic
 from numbatch.kernels import simd
 from numbatch.kernels.elementary import emit_exp, emit_log1p
 from numbatch.kernels.memory import FLOATS, TABLE
-
-# Part of the contract. Where the processor's vectors are narrower, LLVM uses several for one.
-LANES = 16
-
+from numbatch.kernels.reduction import LANES, add, elements, end_of, halve
 
 _POINTER = simd.F32.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER, _POINTER, simd.INTP])
@@ -57,12 +52,12 @@ def softmax_row(typingctx: Any, table: Any, logarithm: Any, source: Any, target:
 
 
 def _emit_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
-    end, largest = _end(builder, width), _emit_largest(builder, source, width)
+    end, largest = end_of(builder, width), _emit_largest(builder, source, width)
     with simd.loop(builder, simd.INTP(0), end, LANES, [simd.constant(0.0, LANES)]) as turn:
         e = emit_exp(builder, builder.fsub(_elements(builder, source, turn.index, width), largest))
         simd.store(builder, e, simd.element_pointer(builder, target, turn.index))
         turn.carried = [builder.fadd(turn.carried[0], e)]
-    total = _halve(builder, turn.carried[0], _add)
+    total = halve(builder, turn.carried[0], add)
 
     with simd.loop(builder, simd.INTP(0), end, LANES, []) as turn:
         at = simd.element_pointer(builder, target, turn.index)
@@ -72,7 +67,7 @@ def _emit_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
 
 
 def _emit_log_softmax(builder: Any, source: Any, target: Any, width: Any) -> None:
-    end, largest = _end(builder, width), _emit_largest(builder, source, width)
+    end, largest = end_of(builder, width), _emit_largest(builder, source, width)
     zero, one = simd.constant(0.0, LANES), simd.constant(1.0, LANES)
     with simd.loop(builder, simd.INTP(0), end, LANES, [zero, zero]) as turn:
         d = builder.fsub(_elements(builder, source, turn.index, width), largest)
@@ -81,7 +76,7 @@ def _emit_log_softmax(builder: Any, source: Any, target: Any, width: Any) -> Non
         rest = builder.select(is_largest, zero, emit_exp(builder, d))
         count = builder.select(is_largest, one, zero)
         turn.carried = [builder.fadd(turn.carried[0], rest), builder.fadd(turn.carried[1], count)]
-    rest, count = (_halve(builder, value, _add) for value in turn.carried)
+    rest, count = (halve(builder, value, add) for value in turn.carried)
     log = emit_log1p(builder, builder.fadd(rest, builder.fsub(count, one)))
 
     with simd.loop(builder, simd.INTP(0), end, LANES, []) as turn:
@@ -91,38 +86,14 @@ def _emit_log_softmax(builder: Any, source: Any, target: Any, width: Any) -> Non
     builder.ret_void()
 
 
-def _end(builder: Any, width: Any) -> Any:
-    """Return the width, rounded up to whole vectors."""
-    return builder.and_(builder.add(width, simd.INTP(LANES - 1)), simd.INTP(-LANES))
-
-
 def _elements(builder: Any, source: Any, index: Any, width: Any) -> Any:
     """Return the vector at an index, with -inf beyond the end of the row."""
-    inside = builder.icmp_signed("<", simd.lane_numbers(LANES), simd.splat(builder, builder.sub(width, index), LANES))
-    x = simd.load(builder, simd.element_pointer(builder, source, index), simd.vector_type(LANES))
-    return builder.select(inside, x, simd.constant(float("-inf"), LANES))
+    return elements(builder, source, index, width, float("-inf"))
 
 
 def _emit_largest(builder: Any, source: Any, width: Any) -> Any:
     """Return the maximum of a row, in all lanes; NaN if there is one."""
     least = simd.constant(float("-inf"), LANES)
-    with simd.loop(builder, simd.INTP(0), _end(builder, width), LANES, [least]) as turn:
+    with simd.loop(builder, simd.INTP(0), end_of(builder, width), LANES, [least]) as turn:
         turn.carried = [simd.floor_at(builder, _elements(builder, source, turn.index, width), turn.carried[0])]
-    return _halve(builder, turn.carried[0], simd.floor_at)
-
-
-def _add(builder: Any, x: Any, y: Any) -> Any:
-    return builder.fadd(x, y)
-
-
-def _halve(builder: Any, value: Any, combine: Any) -> Any:
-    """Combine the lanes of a vector in halves and return the one number that is left, in all lanes."""
-    width = LANES
-    while width > 1:
-        width //= 2
-        value = combine(
-            builder,
-            simd.shuffle(builder, value, list(range(width))),
-            simd.shuffle(builder, value, list(range(width, 2 * width))),
-        )
-    return simd.splat(builder, builder.extract_element(value, simd.I32(0)), LANES)
+    return halve(builder, turn.carried[0], simd.floor_at)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 DENSE, ACTIVATION, SOFTMAX, LOG_SOFTMAX, RESHAPE, STAGE = range(6)
+AFFINE, ADD, MULTIPLY, LAYER_NORM, PLACE, LOOK_UP = range(6, 12)
 
 # Where an array lies. EITHER: in the workspace, where STAGE has copied it, or, a single row, where the caller has it.
 WORKSPACE, INPUT, OUTPUT, EITHER = range(4)
@@ -35,7 +36,7 @@ class Header(NamedTuple):
     weights : int
         The multiply-adds of one example.
     input_elements : int
-        The elements of one example of the input.
+        The elements of one example of all inputs together.
     """
 
     steps: int
@@ -53,19 +54,30 @@ class Step(NamedTuple):
     Attributes
     ----------
     kind : int
-        DENSE, ACTIVATION, SOFTMAX, LOG_SOFTMAX, RESHAPE or STAGE: the copy of a block of the input to the workspace.
+        What it does; beside those whose names say it: STAGE, the copy of a block of an input to the workspace; PLACE,
+        the copy of rows into some columns of others.
     source_in, source_at, source_rows, source_width, source_stride : int
-        The input: where it lies, its place in the workspace, the rows of an example, the elements of a row, the
-        distance of rows. In the caller's array rows follow each other.
+        What it takes: in which memory, where in it, the rows of an example, the elements of a row, the distance of
+        rows. In the caller's array of inputs, `source_at` is where the input begins in an example's elements.
     target_in, target_at, target_rows, target_width, target_stride : int
-        The output, the same; except for DENSE and RESHAPE it may be the input. In the caller's array `target_at`
-        is where the layer's output begins, for each example of the batch.
+        The output, the same; except for DENSE, RESHAPE, PLACE and LOOK_UP it may be what it takes. In the caller's
+        array of outputs, `target_at` is where the layer's output begins, for each example of the batch, and rows follow
+        each other.
     wanted_at : int
         Where a copy of the output goes in the caller's array, for each example of the batch, or NOT_WANTED.
     activation, alpha_bits : int
-        An `Activation` and the float32 bits of its parameter, for DENSE and ACTIVATION.
+        An `Activation` and the float32 bits of its parameter, for DENSE and ACTIVATION; those of epsilon for
+        LAYER_NORM.
     w_at, bias_at, panels, bf16 : int
-        The weights, as in `packing.PackedDense`, for DENSE.
+        The weights, as in `packing.PackedDense`, for DENSE. `w_at` is also the place of a LOOK_UP's table, of an
+        AFFINE's means, factors and offsets, and of a LAYER_NORM's scales, with its offsets at `bias_at`.
+    other_at, other_stride : int
+        The second thing that it takes, in the workspace, for ADD and MULTIPLY. `other_stride` is also the distance of
+        an AFFINE's vectors.
+    column : int
+        Where in a row of the output PLACE puts what it takes.
+    pooling, padding : int
+        Of LOOK_UP: as in `lookup`.
     """
 
     kind: int
@@ -86,6 +98,11 @@ class Step(NamedTuple):
     bias_at: int = 0
     panels: int = 0
     bf16: int = 0
+    other_at: int = 0
+    other_stride: int = 0
+    column: int = 0
+    pooling: int = 0
+    padding: int = 0
 
 
 HEADER_SIZE = 16
