@@ -1,5 +1,6 @@
 """One layer, or a few, run by the compiled call itself: no model, no engine."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,29 @@ def run_activation(x: Float32Array, activation: str, alpha: float = 0.0) -> Floa
     step = Step(kind, WORKSPACE, 0, *rows, WORKSPACE, block * rows[2], *rows, wanted_at=0, activation=code)
     steps = [stage, step._replace(alpha_bits=to_bits(alpha))]
     return _run(steps, aligned_zeros(16), 2 * block * rows[2], x, block, width)
+
+
+def run_small_step(
+    kind: int, arrays: Sequence[Any], parameters: Sequence[Any] = (), *, epsilon: float = 0.0
+) -> Float32Array:
+    """A step that takes rows of some arrays of one shape, and vectors as parameters."""
+    rows, width = arrays[0].shape
+    block, stride = 4, row_stride(width)
+    padded = -(-width // 16) * 16
+    arena = aligned_zeros(max(1, len(parameters)) * padded)
+    for number, vector in enumerate(parameters):
+        arena[number * padded : number * padded + width] = vector
+    x = np.concatenate(arrays, axis=1)
+    shape = (1, width, stride)
+    steps = [
+        Step(STAGE, INPUT, number * width, *shape, WORKSPACE, number * block * stride, *shape)
+        for number in range(len(arrays))
+    ]
+    target = len(arrays) * block * stride
+    step = Step(kind, WORKSPACE, 0, *shape, WORKSPACE, target, *shape, wanted_at=0, alpha_bits=to_bits(epsilon))
+    other = {"other_at": block * stride, "other_stride": stride} if len(arrays) > 1 else {"other_stride": padded}
+    steps.append(step._replace(bias_at=padded, **other))
+    return _run(steps, arena, (len(arrays) + 1) * block * stride, x, block, width)
 
 
 def _run(

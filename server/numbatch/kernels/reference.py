@@ -44,7 +44,8 @@ def _largest(row: Any) -> np.float32:
 
 
 @numba.njit(error_model="numpy")
-def _sum(row: Any) -> np.float32:
+def row_sum(row: Any) -> np.float32:
+    """Return the sum of a row in the order of the contract."""
     lanes = np.zeros(16, np.float32)
     for i in range(len(row)):
         lanes[i % 16] = lanes[i % 16] + row[i]
@@ -59,7 +60,7 @@ def _softmax(row: Any) -> None:
     largest = _largest(row)
     for i in range(len(row)):
         row[i] = exp(row[i] - largest)
-    total = _sum(row)
+    total = row_sum(row)
     for i in range(len(row)):
         row[i] = row[i] / total
 
@@ -74,7 +75,7 @@ def _log_softmax(row: Any) -> None:
             maxima += 1
         else:
             others[i] = exp(row[i])
-    log = log1p(_sum(others) + (np.float32(maxima) - _ONE))
+    log = log1p(row_sum(others) + (np.float32(maxima) - _ONE))
     for i in range(len(row)):
         row[i] = row[i] - log
 
