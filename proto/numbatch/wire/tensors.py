@@ -32,6 +32,7 @@ _DTYPES: dict[DataType, np.dtype[Any]] = {
     DATA_TYPE_INT64: np.dtype("<i8"),
 }
 _FLOAT32 = np.dtype("<f4")
+_WIRE_INT32 = np.dtype("<i4")
 _INT32 = np.iinfo(np.int32)
 _DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
 
@@ -144,7 +145,7 @@ def as_numbers(x: npt.ArrayLike, field: str) -> Array:
     InvalidArgumentError
         DATA_TYPE_MISMATCH, as `as_float32`.
     """
-    if isinstance(x, np.ndarray) and x.dtype is _FLOAT32 and x.flags.c_contiguous:
+    if isinstance(x, np.ndarray) and (x.dtype is _FLOAT32 or x.dtype is _WIRE_INT32) and x.flags.c_contiguous:
         return x
     array = x if isinstance(x, np.ndarray) else _rectangular(x, field)
     if array.dtype.kind not in "iu":

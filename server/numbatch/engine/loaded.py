@@ -120,7 +120,7 @@ class LoadedModel:
         self._workspaces: list[Float32Array] = []
         self._gathered: list[Float32Array] = []
         self._run_network = run_network.prepare()
-        self._rows = RequestRows(self.summary.inputs, graph.vocabularies)
+        self._rows = RequestRows(self.summary.inputs, plan.columns, graph.vocabularies)
         self._input_shape = self.summary.inputs[0].shape
         plain = len(self.summary.outputs) == 1 and self._rows.plain
         self._only_output = self._select(()) if plain else None

@@ -43,7 +43,8 @@ class Plan(NamedTuple):
         Where the inputs and the layers' outputs lie in the workspace, for one example: that of a block of examples is
         so many times as far. Row numbers have none: they are read where the caller has them.
     columns : dict of str to int
-        Where each input begins in a row of a request, which is the inputs of one example, one after the other.
+        Where each input begins in a row of a request, which is the inputs of one example, one after the other, row
+        numbers after all others.
     row_elements : int
         The elements of such a row.
     arena_size : int
@@ -79,7 +80,7 @@ def make_plan(graph: Graph, *, bf16: bool = False) -> Plan:
             at = vectors[node.name].end
     columns: dict[str, int] = {}
     row_elements = 0
-    for spec in graph.inputs:
+    for spec in sorted(graph.inputs, key=lambda spec: spec.integer):
         columns[spec.name] = row_elements
         row_elements += spec.elements
     buffers = _place_buffers(graph)

@@ -2,16 +2,28 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from numbatch.engine.specs import ArraySpec
-from numbatch.wire.errors import error
+from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, shape_text
 
-_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
-_INTEGERS = (_INT32, np.dtype(np.int64))
+_FLOAT32, _INT32, _INT64 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.int64)
+
+Axes = tuple[int, ...]
+Inputs = Mapping[str, Array]
+
+
+class _Input(NamedTuple):
+    """An input, its columns in a row, and, of row numbers, how many rows there are."""
+
+    spec: ArraySpec
+    start: int
+    stop: int
+    end: int
 
 
 class RequestRows:
@@ -23,6 +35,8 @@ class RequestRows:
     ----------
     inputs : sequence of ArraySpec
         The model's inputs.
+    columns : mapping of str to int
+        Where each begins in a row; those of row numbers come after all others.
     vocabularies : mapping of str to int
         Of those that are row numbers: how many rows there are.
 
@@ -34,13 +48,22 @@ class RequestRows:
         Whether there is a single input, and it is float32.
     """
 
-    def __init__(self, inputs: Sequence[ArraySpec], vocabularies: Mapping[str, int]) -> None:
-        self._inputs = tuple(inputs)
-        self._vocabularies = vocabularies
+    def __init__(
+        self, inputs: Sequence[ArraySpec], columns: Mapping[str, int], vocabularies: Mapping[str, int]
+    ) -> None:
+        self._inputs = [
+            _Input(spec, columns[spec.name], columns[spec.name] + spec.elements, vocabularies.get(spec.name, 0))
+            for spec in inputs
+        ]
+        self._names = {spec.name for spec in inputs}
         self.elements = sum(spec.elements for spec in inputs)
         self.plain = len(inputs) == 1 and not inputs[0].integer
+        # For each column of row numbers, how many rows there are: one comparison checks all of them.
+        numbers = sorted((each for each in self._inputs if each.spec.integer), key=lambda each: each.start)
+        ends = [each.end for each in numbers for _ in range(each.spec.elements)]
+        self._ends = np.array(ends, np.uint32)
 
-    def of(self, inputs: Mapping[str, Array]) -> tuple[Array, int, tuple[int, ...]]:
+    def of(self, inputs: Inputs) -> tuple[Array, int, Axes]:
         """Check what a request brings, and return it as one array.
 
         Parameters
@@ -63,67 +86,59 @@ class RequestRows:
             UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, DATA_TYPE_MISMATCH, SHAPE_MISMATCH, EMPTY_BATCH or
             INDEX_OUT_OF_RANGE.
         """
-        if len(self._inputs) == 1:
-            spec = self._inputs[0]
-            x = _only(inputs, spec)
-            rows, axes = _batch(x, spec, 0)
-            x = self._elements(x, spec, 0)
+        return self._single(inputs) if len(self._inputs) == 1 else self._several(inputs)
+
+    def _single(self, inputs: Inputs) -> tuple[Array, int, Axes]:
+        spec = self._inputs[0].spec
+        x = _only(inputs, spec)
+        axes = _batch_axes(x, spec, inputs)
+        rows = _rows(axes, x)
+        if not spec.integer:
+            x = _as_float32(x, spec, inputs)
             return x if x.flags.c_contiguous else np.ascontiguousarray(x), rows, axes
-        given = self._by_input(inputs)
-        rows, axes = _batch(given[0][1], self._inputs[0], given[0][0])
+        numbers = np.ascontiguousarray(_as_int32(x, self._inputs[0], inputs))
+        self._check_numbers(numbers.reshape(rows, self.elements), inputs)
+        return numbers.view(np.float32), rows, axes
+
+    def _several(self, inputs: Inputs) -> tuple[Array, int, Axes]:
+        if inputs.keys() != self._names:
+            raise self._wrong_names(inputs)
+        first = self._inputs[0].spec
+        axes = _batch_axes(inputs[first.name], first, inputs)
+        rows = _rows(axes, inputs[first.name])
         matrix = np.empty((rows, self.elements), np.float32)
-        column = 0
-        for spec, (position, x) in zip(self._inputs, given, strict=True):
-            _, own = _batch(x, spec, position)
+        numbers = matrix.view(np.int32)
+        for one in self._inputs:
+            spec, start, stop, _ = one
+            x = inputs[spec.name]
+            own = _batch_axes(x, spec, inputs)
             if own != axes:
-                field, first = f"inputs[{position}].shape", f"{self._inputs[0].name!r}, {shape_text(axes)}"
-                expected = f"the batch axes of {first}"
-                raise error(Reason.SHAPE_MISMATCH, field=field, got=f"batch axes {shape_text(own)}", expected=expected)
-            elements = self._elements(x, spec, position).reshape(rows, spec.elements)
-            matrix[:, column : column + spec.elements] = elements
-            column += spec.elements
+                field, got = f"{_field(spec, inputs)}.shape", f"batch axes {shape_text(own)}"
+                expected = f"the batch axes of {first.name!r}, {shape_text(axes)}"
+                raise error(Reason.SHAPE_MISMATCH, field=field, got=got, expected=expected)
+            if spec.integer:
+                numbers[:, start:stop] = _as_int32(x, one, inputs).reshape(rows, stop - start)
+            else:
+                matrix[:, start:stop] = _as_float32(x, spec, inputs).reshape(rows, stop - start)
+        if len(self._ends):
+            self._check_numbers(numbers[:, self.elements - len(self._ends) :], inputs)
         return matrix, rows, axes
 
-    def _by_input(self, inputs: Mapping[str, Array]) -> list[tuple[int, Array]]:
-        """Return the arrays in the order of the model's inputs, with their positions in the request."""
-        known = [spec.name for spec in self._inputs]
-        given = {name: (position, x) for position, (name, x) in enumerate(inputs.items())}
-        for name, (position, _) in given.items():
+    def _check_numbers(self, numbers: Array, inputs: Inputs) -> None:
+        """Check all row numbers of all inputs; without their sign, negative ones are beyond every table."""
+        if (numbers.view(np.uint32) >= self._ends).any():
+            for one in self._inputs:
+                if one.spec.integer:
+                    _check_range(_given(one.spec, inputs), one, inputs)
+
+    def _wrong_names(self, inputs: Inputs) -> NumbatchError:
+        known = [each.spec.name for each in self._inputs]
+        for position, name in enumerate(inputs):
             if name not in known:
                 field, expected = f"inputs[{position}].name", "one of " + ", ".join(map(repr, known))
-                raise error(Reason.UNKNOWN_INPUT, "no such input", field=field, got=repr(name), expected=expected)
-        missing = [name for name in known if name not in given]
-        if missing:
-            got, expected = ", ".join(map(repr, given)) or "no tensor", ", ".join(map(repr, known))
-            raise error(Reason.MISSING_INPUT, field="inputs", got=got, expected=expected)
-        return [given[name] for name in known]
-
-    def _elements(self, x: Array, spec: ArraySpec, position: int) -> Array:
-        """Return the elements of an input as those of float32: integers rounded to it, row numbers as their bits."""
-        if spec.integer:
-            return self._row_numbers(x, spec, position).view(np.float32)
-        if x.dtype is _FLOAT32 or x.dtype == _FLOAT32:
-            return x
-        if x.dtype in _INTEGERS:
-            return x.astype(np.float32)
-        raise _type_error(x, position, "float32, or int32 or int64, which are rounded to it")
-
-    def _row_numbers(self, x: Array, spec: ArraySpec, position: int) -> Array:
-        if x.dtype not in _INTEGERS:
-            raise _type_error(x, position, "int32 or int64: row numbers of a lookup table")
-        end = self._vocabularies[spec.name]
-        if x.min() < 0 or x.max() >= end:
-            wrong = (x < 0) | (x >= end)
-            place = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), x.shape))
-            index = ", ".join(map(str, place))
-            raise error(
-                Reason.INDEX_OUT_OF_RANGE,
-                f"row number of input {spec.name!r}",
-                field=f"inputs[{position}].data[{index}]",
-                got=x[place],
-                expected=f"0 to {end - 1}",
-            )
-        return np.ascontiguousarray(x, np.int32)
+                return error(Reason.UNKNOWN_INPUT, "no such input", field=field, got=repr(name), expected=expected)
+        got, expected = ", ".join(map(repr, inputs)) or "no tensor", ", ".join(map(repr, known))
+        return error(Reason.MISSING_INPUT, field="inputs", got=got, expected=expected)
 
 
 def check_layers(layers: Sequence[str], known: Mapping[str, ArraySpec]) -> list[ArraySpec]:
@@ -146,7 +161,7 @@ def check_layers(layers: Sequence[str], known: Mapping[str, ArraySpec]) -> list[
     return list(chosen.values())
 
 
-def _only(inputs: Mapping[str, Array], spec: ArraySpec) -> Array:
+def _only(inputs: Inputs, spec: ArraySpec) -> Array:
     for position, name in enumerate(inputs):
         if name not in ("", spec.name):
             field = f"inputs[{position}].name"
@@ -159,22 +174,65 @@ def _only(inputs: Mapping[str, Array], spec: ArraySpec) -> Array:
     return x
 
 
-def _batch(x: Array, spec: ArraySpec, position: int) -> tuple[int, tuple[int, ...]]:
-    """Check the shape of an input; return its examples and its batch axes."""
+def _given(spec: ArraySpec, inputs: Inputs) -> Array:
+    return inputs[spec.name if spec.name in inputs else ""]
+
+
+def _field(spec: ArraySpec, inputs: Inputs) -> str:
+    """Return the path of an input in the request, for errors."""
+    names = list(inputs)
+    return f"inputs[{names.index(spec.name) if spec.name in names else 0}]"
+
+
+def _batch_axes(x: Array, spec: ArraySpec, inputs: Inputs) -> Axes:
     shape = x.shape
     split = len(shape) - len(spec.shape)
     if split < 0 or shape[split:] != spec.shape:
-        problem, field = "rank too low" if split < 0 else "", f"inputs[{position}].shape"
+        problem, field = "rank too low" if split < 0 else "", f"{_field(spec, inputs)}.shape"
         expected = shape_text(spec.shape, batch=True)
         raise error(Reason.SHAPE_MISMATCH, problem, field=field, got=shape_text(shape), expected=expected)
-    axes = shape[:split]
+    return shape[:split]
+
+
+def _rows(axes: Axes, x: Array) -> int:
     rows = math.prod(axes)
     if rows == 0:
-        got, expected = shape_text(shape), "batch axes of 1 or more"
-        raise error(Reason.EMPTY_BATCH, "no rows", field=f"inputs[{position}].shape", got=got, expected=expected)
-    return rows, axes
+        got, expected = shape_text(x.shape), "batch axes of 1 or more"
+        raise error(Reason.EMPTY_BATCH, "no rows", field="inputs[0].shape", got=got, expected=expected)
+    return rows
 
 
-def _type_error(x: Array, position: int, expected: str) -> Exception:
-    field = f"inputs[{position}].data_type"
+def _as_float32(x: Array, spec: ArraySpec, inputs: Inputs) -> Array:
+    if x.dtype is _FLOAT32 or x.dtype == _FLOAT32:
+        return x
+    if x.dtype in (_INT32, _INT64):
+        return x.astype(np.float32)
+    raise _wrong_type(x, spec, inputs, "float32, or int32 or int64, which are rounded to it")
+
+
+def _as_int32(x: Array, one: _Input, inputs: Inputs) -> Array:
+    if x.dtype is _INT32 or x.dtype == _INT32:
+        return x
+    if x.dtype == _INT64:
+        _check_range(x, one, inputs)
+        return x.astype(np.int32)
+    raise _wrong_type(x, one.spec, inputs, "int32 or int64: row numbers of a lookup table")
+
+
+def _check_range(x: Array, one: _Input, inputs: Inputs) -> None:
+    wrong = (x < 0) | (x >= one.end)
+    if not wrong.any():
+        return
+    place = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), x.shape))
+    raise error(
+        Reason.INDEX_OUT_OF_RANGE,
+        f"row number of input {one.spec.name!r}",
+        field=f"{_field(one.spec, inputs)}.data[{', '.join(map(str, place))}]",
+        got=x[place],
+        expected=f"0 to {one.end - 1}",
+    )
+
+
+def _wrong_type(x: Array, spec: ArraySpec, inputs: Inputs, expected: str) -> NumbatchError:
+    field = f"{_field(spec, inputs)}.data_type"
     return error(Reason.DATA_TYPE_MISMATCH, field=field, got=x.dtype, expected=expected)
