@@ -15,13 +15,13 @@ from numbatch.engine.plan import dense_layout
 from numbatch.engine.specs import LayerInfo, ModelSummary
 from numbatch.engine.weights import WeightsReader
 from numbatch.kernels.microkernel import KB
-from numbatch.v1.model_pb2 import Model, Weights
+from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
 from numbatch.wire.layers import parameters_of, weights_field
 from numbatch.wire.models import NUMERIC_CONTRACT
 from numbatch.wire.names import is_model_name
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Float32Array
+from numbatch.wire.tensors import Float32Array, shape_text
 
 _NOTHING = np.zeros(0, np.float32)
 
@@ -80,11 +80,14 @@ def read_weights(graph: Graph, reader: WeightsReader) -> Iterator[Part]:
         check_epsilon(node)
         for parameter in parameters_of(node.layer, node.input_shape):
             weights = weights_field(node.layer, parameter.name)
-            if weights is None and not parameter.required:
-                continue
             part = Part(node, parameter.name, 0, _NOTHING)
+            if weights is None:
+                if parameter.required:
+                    expected = f"float32 {shape_text(parameter.shape)}"
+                    raise error(Reason.MODEL_INVALID, "no weights", field=part.field, got="none", expected=expected)
+                continue
             step = KB if node.kind == "dense" else 1
-            for first, rows in reader.parts(weights or Weights(), parameter.shape, part.field, step=step):
+            for first, rows in reader.parts(weights, parameter.shape, part.field, step=step):
                 check_rows(node, parameter.name, first, rows)
                 yield part._replace(first=first, rows=rows)
 
