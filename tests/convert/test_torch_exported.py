@@ -3,7 +3,8 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,30 @@ def test_archives_of_other_things_are_refused(tmp_path: Path) -> None:
     Path(path).rename(tmp_path / "other.pt2")
     with pytest.raises(UnsupportedError, match="expected one program of torch.export.save"):
         from_torch(tmp_path / "other.pt2")
+
+
+def _places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    for key, part in content.items() if isinstance(content, dict) else enumerate(content):
+        if isinstance(part, dict | list):
+            yield from _places(part, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def test_whatever_a_graph_says_the_errors_are_ours(tmp_path: Path) -> None:
+    """A sweep over the graph: one entry after another is replaced by what does not belong there."""
+    with zipfile.ZipFile(RECOMMENDER) as archive:
+        graph = json.loads(archive.read("torch_recommender/models/model.json"))
+    places = list(_places(graph))
+    strange: list[Any] = [None, -1, 10**30, "x", [], {"as_tensor": {"name": "x"}}]
+    for i, place in enumerate(places[::11]):
+
+        def replace(model: Any, place: tuple[Any, ...] = place, i: int = i) -> None:
+            for key in place[:-1]:
+                model = model[key]
+            model[place[-1]] = strange[i % len(strange)]
+
+        with suppress(NumbatchError):
+            from_torch(changed(tmp_path / "strange.pt2", edited("models/model.json", replace)))

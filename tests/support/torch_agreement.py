@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from numbatch.convert.converted import Converted
+from numbatch.engine import load_model
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from support import numpy_model
@@ -37,8 +38,10 @@ def distance(outputs: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
 
 
 def assert_agrees(converted: Converted, *, vocabulary: int = 3) -> None:
+    """By NumPy in float64, which shows wrong conversions, and as it is served."""
     inputs = random_inputs(converted.model, vocabulary=vocabulary)
     assert converted.reference is not None
     expected = converted.reference(inputs)
     assert list(expected) == list(converted.model.outputs)
     assert distance(numpy_model.run(converted.model, inputs), expected) <= ULP
+    assert distance(dict(load_model(converted.model).run(inputs)), expected) <= ULP

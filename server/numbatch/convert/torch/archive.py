@@ -31,6 +31,15 @@ _SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
 _HINT = "export the module again with PyTorch 2.9 or newer: torch.export.save(torch.export.export(module, ...), path)"
 
 
+# What comes of content that is not as torch.export writes it.
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
+
+
+def not_as_written(path: Path, malformed: Exception) -> NumbatchError:
+    """Return the error for a file whose content does not hold together."""
+    return _corrupt(path.name, f"malformed: {type(malformed).__name__}: {malformed}")
+
+
 def read_archive(path: Path) -> Program:
     """Return the program in a .pt2 file.
 
@@ -48,8 +57,8 @@ def read_archive(path: Path) -> Program:
         raise _corrupt(path.name, unreadable.strerror or "it cannot be read") from unreadable
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as broken:
         raise _corrupt(path.name, "no zip archive, or a truncated one") from broken
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as malformed:
-        raise _corrupt(path.name, f"malformed: {type(malformed).__name__}: {malformed}") from malformed
+    except MALFORMED as malformed:
+        raise not_as_written(path, malformed) from malformed
 
 
 class _Folder:
@@ -100,7 +109,22 @@ def _read(folder: _Folder) -> Program:
         for key, info in graph["tensor_values"].items()
     }
     nodes = tuple(map(_node, graph["nodes"]))
-    return Program(tuple(inputs), tuple(_input(folder.name, each) for each in outputs), constants, nodes, arrays)
+    program = Program(tuple(inputs), tuple(_input(folder.name, each) for each in outputs), constants, nodes, arrays)
+    _check_names(program)
+    return program
+
+
+def _check_names(program: Program) -> None:
+    """Raise a KeyError if an array is taken before it is there, or nothing is known of it."""
+    for name in (*program.inputs, *program.constants):
+        program.arrays[name]
+    there = {*program.inputs, *program.constants}
+    for node in program.nodes:
+        if missing := set(node.taken()) - there:
+            raise KeyError(*missing)
+        there.update(node.outputs)
+    if missing := set(program.outputs) - there:
+        raise KeyError(*missing)
 
 
 def _input(file: str, argument: Mapping[str, Any]) -> str:
@@ -138,11 +162,11 @@ def _node(node: Mapping[str, Any]) -> Node:
     for each in node["outputs"]:
         (kind, content), *_ = each.items()
         if kind == "as_tensor":
-            outputs.append(content["name"])
+            outputs.append(str(content["name"]))
         elif kind == "as_tensors":
-            outputs += [one["name"] for one in content]
+            outputs += [str(one["name"]) for one in content]
         elif kind == "as_sym_int" and "as_name" in content:
-            outputs.append(content["as_name"])
+            outputs.append(str(content["as_name"]))
     modules = []
     for call in filter(None, node["metadata"].get("nn_module_stack", "").split(";")):
         key, path, kind = call.split(",", 2)
@@ -169,7 +193,7 @@ def _reference(content: Any) -> Any:
     if "as_int" in content:
         return content["as_int"]
     name = content.get("name", content.get("as_name"))
-    return None if name is None else Ref(name)
+    return None if name is None else Ref(str(name))
 
 
 def _length(size: Mapping[str, Any]) -> Length:

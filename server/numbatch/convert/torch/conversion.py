@@ -231,7 +231,7 @@ class Conversion:
         node = Node("input", {}, (name,))
         if not axes:
             raise refused(node, "a number without a batch", expected="the batch as first axis")
-        if len(self._rows) > 1 and any(isinstance(rows, int) for (rows,) in self._rows):
+        if len(self._rows) > 1 and any(isinstance(length, int) for rows in self._rows for length in rows):
             raise refused(node, f"its {axes[0]} rows are not those of the other inputs", expected="one batch for all")
         if isinstance(axes[0], int):
             self.note(f"It was exported for {axes[0]} rows at a time; the first axis was taken as the batch.")
@@ -250,10 +250,8 @@ class Conversion:
         for node in self._users.get(name, []):
             if "embedding" in node.operation:
                 return True
-            integers = (
-                is_integer(self._program.arrays[node.name].data_type) if node.name in self._program.arrays else False
-            )
-            if integers and self._looks_up(node.name):
+            info = self._program.arrays.get(node.name)
+            if info and is_integer(info.data_type) and self._looks_up(node.name):
                 return True
         return False
 

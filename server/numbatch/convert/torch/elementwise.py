@@ -201,7 +201,7 @@ def _last_axis(c: Conversion, node: Node) -> Symbol:
 def _is_softsign(c: Conversion, node: Node) -> bool:
     """Whether a division is x / (|x| + 1)."""
     one = c.maker(node.arguments["other"])
-    if one is None or one.operation != "add" or one.arguments.get("other") != 1:
+    if one is None or one.operation != "add" or one.arguments.get("other") != 1 or one.arguments.get("alpha", 1) != 1:
         return False
     magnitude = c.maker(one.arguments.get("self"))
     return (

@@ -59,7 +59,7 @@ def _layer_norm(c: Conversion, node: Node) -> Value:
     x, axes = c.value(node, "input"), tuple(node.arguments["normalized_shape"])
     scale, offset = c.constant(node, "weight"), c.constant(node, "bias")
     epsilon, name = float(node.arguments.get("eps", 1e-5)), c.name(node)
-    if len(axes) == 1:
+    if len(axes) == 1 and x.shape:
         return Value(c.graph.layer_normalization(x.symbol, scale, offset, epsilon=epsilon, name=name), x.shape)
     if axes != x.shape:
         hint = "normalise the last axis, or all axes but the batch"

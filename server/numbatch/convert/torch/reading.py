@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from numbatch.convert.converted import Converted
-from numbatch.convert.torch.archive import read_archive
+from numbatch.convert.torch.archive import MALFORMED, not_as_written, read_archive
 from numbatch.convert.torch.conversion import Conversion
 from numbatch.convert.torch.description import filled, read_description
 from numbatch.convert.torch.operators import CONVERTERS, KNOWN
@@ -63,6 +63,8 @@ def from_torch(source: Any, *, example: Any = None, name: str = "", architecture
         MODEL_INVALID; WEIGHTS_MISMATCH, if a state dict and its architecture do not fit.
     CorruptModelError
         MODEL_CORRUPT, if a file is not what its suffix says.
+    ModuleNotFoundError
+        If the source can only be read with PyTorch, and there is none.
     """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
@@ -86,7 +88,10 @@ def convert_program(program: Program, name: str) -> tuple[Model, tuple[str, ...]
 
 def _from_file(path: Path, name: str) -> Converted:
     program = read_archive(path)
-    model, notes = convert_program(program, name or path.stem)
+    try:
+        model, notes = convert_program(program, name or path.stem)
+    except MALFORMED as malformed:  # the arguments of an operator are not as its schema says
+        raise not_as_written(path, malformed) from malformed
     try:
         from numbatch.convert.torch.reference import program_reference
     except ModuleNotFoundError:

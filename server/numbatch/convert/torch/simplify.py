@@ -13,24 +13,14 @@ _CASTS = {"to", "_to_copy", "type_as"}
 NOTHING = _DROPOUTS | _COPIES | _CASTS
 # What certainly gives new memory, so that changing it in place changes nothing else.
 _NEW_MEMORY = {
-    *(
-        "linear",
-        "addmm",
-        "mm",
-        "matmul",
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "neg",
-        "cat",
-        "stack",
-        "embedding",
-        "embedding_bag",
-    ),
-    *("batch_norm", "layer_norm", "relu", "gelu", "silu", "sigmoid", "tanh", "softmax", "log_softmax", "hardtanh"),
-    *("leaky_relu", "elu", "selu", "celu", "mish", "softplus", "hardswish", "hardsigmoid", "mean", "sum", "clamp"),
+    *("linear", "addmm", "mm", "matmul", "batch_norm", "layer_norm", "embedding", "embedding_bag", "mean", "sum"),
+    *("add", "sub", "mul", "div", "neg", "cat", "stack", "relu", "gelu", "silu", "sigmoid", "tanh", "softmax"),
+    *("log_softmax", "hardtanh", "clamp", "leaky_relu", "elu", "selu", "celu", "mish", "softplus", "hardswish"),
 }
+
+_NO_STATE = (
+    "a served model has no state; a norm that counts its batches is in training mode: call eval() before exporting"
+)
 
 
 def simplified(program: Program) -> tuple[Program, list[str]]:
@@ -103,7 +93,7 @@ def _check_changes_in_place(program: Program) -> None:
             memory[name] = taken if taken and (in_place or node.operation not in _NEW_MEMORY) else name
         if in_place and node.operation.rstrip("_") not in (_DROPOUTS | _COPIES):
             if taken in program.constants:
-                raise refused(node, "it changes a weight or buffer in place", hint="a served model has no state")
+                raise refused(node, "it changes a weight or buffer in place", hint=_NO_STATE)
             stale |= {name: node for name, at in memory.items() if at == taken and name not in node.outputs}
     _check_not_stale(iter(program.outputs), stale)
 
