@@ -26,6 +26,8 @@ def dangers(source: str) -> Iterator[str]:
                 # numpy's, and what it is by default is not to be relied on either
                 if keyword.arg == "allow_pickle" and getattr(keyword.value, "value", True) is not False:
                     yield "allow_pickle"
+            if ast.unparse(node.func) == "torch.load" and "weights_only=True" not in ast.unparse(node):
+                yield "torch.load"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -52,6 +54,9 @@ def test_every_array_is_read_from_a_file_without_pickle() -> None:
         ("np.load(f, allow_pickle=True)", ["allow_pickle"]),
         ("np.load(f, allow_pickle=trust)", ["allow_pickle"]),
         ("np.load(f, allow_pickle=False)", []),
+        ("torch.load(f)", ["torch.load"]),
+        ("torch.load(f, weights_only=False)", ["torch.load"]),
+        ("torch.load(f, weights_only=True)", []),
         ("eval(text)", ["eval"]),
         ("literal_eval(text)", []),
     ],

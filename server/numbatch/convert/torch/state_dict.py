@@ -61,24 +61,23 @@ def _read_safetensors(path: Path) -> dict[str, Array]:
 
 
 def _read_pickled(path: Path) -> dict[str, Array]:
-    import pickle
-
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as unreadable:
         raise _corrupt(path, unreadable.strerror or "it cannot be read") from unreadable
-    except pickle.UnpicklingError as refused:
-        problem = "it holds more than tensors, and opening that could run any code"
-        hint = "save the weights alone: torch.save(module.state_dict(), path), or better safetensors.torch.save_file"
-        raise error(
-            Reason.FEATURE_UNSUPPORTED, problem, field=path.name, expected="a state dict", hint=hint
-        ) from refused
-    except (RuntimeError, EOFError, ValueError, KeyError) as malformed:
+    except Exception as malformed:  # of many types, as the file is read by several parts of PyTorch
+        if type(malformed).__name__ == "UnpicklingError":
+            problem = "it holds more than tensors, and opening that could run any code"
+            hint = "save the weights alone: torch.save(module.state_dict(), path), or safetensors.torch.save_file"
+            expected = "a state dict"
+            raise error(
+                Reason.FEATURE_UNSUPPORTED, problem, field=path.name, expected=expected, hint=hint
+            ) from malformed
         hint = "a TorchScript archive is not read: export the module with torch.export instead"
-        problem = str(malformed).splitlines()[0] if str(malformed) else type(malformed).__name__
-        raise _corrupt(path, f"no state dict: {problem}", hint) from malformed
+        reason = str(malformed).partition("\n")[0] or type(malformed).__name__
+        raise _corrupt(path, f"no state dict: {reason}", hint) from malformed
     for place in _PLACES:
         if isinstance(content, Mapping) and isinstance(content.get(place), Mapping):
             content = content[place]
