@@ -23,6 +23,7 @@ from numbatch.v1.model_pb2 import (
     Model,
     Normalization,
     Reshape,
+    Slice,
 )
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT16, DATA_TYPE_INT64
 from numbatch.wire.errors import NumbatchError
@@ -98,6 +99,11 @@ CASES: dict[str, tuple[Callable[[Model], object], Reason, str]] = {
         lambda m: m.layers.append(Layer(name="c", reshape=Reshape(shape=[-1, 3]))),
         Reason.MODEL_INVALID,
         "model.layers[2].reshape.shape: got [-1, 3], expected the 2 elements of the input's [2]",
+    ),
+    "a slice beyond the axis": (
+        lambda m: m.layers.append(Layer(name="c", slice=Slice(start=1, stop=3))),
+        Reason.MODEL_INVALID,
+        "model.layers[2].slice: got 1 to 3, expected a part of 0 to 2, of one element or more",
     ),
     "row numbers of floats": (
         lambda m: m.layers.append(Layer(name="c", embedding=Embedding(vocabulary_size=3, units=1))),

@@ -15,7 +15,7 @@ from support.layers import bits
 
 ROWS = 230
 SIZES = [*range(1, 2 * TARGET.mr + 2), 97, ROWS]
-DIGEST = "bfa791d80124bf948f334511da9c8ec892fd65535433c0d247c795a969633e28"
+DIGEST = "5bff8f3793281d29e9e2929adffe4b627026bcc6c234b965c92569ff1ac47961"
 
 pytestmark = pytest.mark.usefixtures("number_of_threads_kept")
 graphs = pytest.mark.parametrize("name", GRAPHS)

@@ -29,7 +29,9 @@ class Drawing:
         if self.rng.random() < 0.5:
             ids = self.graph.input("ids", [4], integer=True)
             pooling = ["", "sum", "mean"][self.rng.integers(3)]
-            self.symbols.append(self.graph.embedding(ids, self.numbers(9, 16), pooling=pooling))
+            start, stop = [(0, 0), (1, 3), (3, 4)][self.rng.integers(3)]
+            table = self.numbers(9, 16)
+            self.symbols.append(self.graph.embedding(ids, table, pooling=pooling, start=start, stop=stop))
 
     def numbers(self, *shape: int) -> Any:
         return self.rng.standard_normal(shape).astype(np.float32)
@@ -41,7 +43,7 @@ class Drawing:
     def step(self) -> None:
         x = self.pick()
         width, elements = x.shape[-1], int(np.prod(x.shape))
-        draw = self.rng.integers(8)
+        draw = self.rng.integers(9)
         if draw < 2:
             units = [1, 16, 33, 64][self.rng.integers(4)]
             activation = ["linear", "linear", "relu", "softmax"][self.rng.integers(4)]
@@ -58,6 +60,9 @@ class Drawing:
             y = combine([x, *(self.pick(like=x) for _ in range(self.rng.integers(1, 3)))])
         elif draw == 6:
             y = self.graph.flatten(x) if self.rng.random() < 0.5 else self.graph.reshape(x, [elements, 1])
+        elif draw == 7:
+            start = int(self.rng.integers(width))
+            y = self.graph.slice(x, start, int(self.rng.integers(start, width)) + 1)
         else:
             y = self.graph.concatenate([x, self.pick(like=x), x])
         self.symbols.append(y)

@@ -46,7 +46,9 @@ def wide_and_deep() -> Model:
     normal = graph.normalization(numbers, drawn("mean", 7), abs(drawn("variance", 7)) + np.float32(0.1), name="normal")
     mean = graph.embedding(words, drawn("words", 50, 16), pooling="mean", padding_id=0, name="words_mean")
     sums = graph.flatten(graph.embedding(tags, drawn("tags", 9, 5), pooling="sum", name="tags_sum"), name="tags_flat")
-    apart = graph.flatten(graph.embedding(tags, drawn("more", 12, 3), name="tags_apart"), name="apart_flat")
+    apart = graph.embedding(tags, drawn("more", 12, 3), start=1, stop=3, name="tags_apart")
+    apart = graph.flatten(apart, name="apart_flat")
+    sums = graph.slice(sums, 2, 9, name="some_sums")
     deep = graph.concatenate([normal, mean, sums, apart], name="deep")
     deep = graph.dense(deep, _kernel("deep", deep.shape[0], 64), drawn("deep bias", 64), "silu", name="hidden")
     gate = graph.dense(wide, _kernel("gate", 33, 64), drawn("gate bias", 64), "sigmoid", name="gate")
@@ -126,6 +128,8 @@ def _layer(layer: Layer, taken: list[Any]) -> Any:
         return x.reshape(len(x), *(message.shape if kind == "reshape" else [-1]))
     if kind == "concatenate":
         return np.concatenate(taken, axis=-1)
+    if kind == "slice":
+        return x[..., message.start : message.stop]
     if kind in ("add", "multiply"):
         combine = reference_layers.add if kind == "add" else reference_layers.multiply
         for other in taken[1:]:
@@ -166,6 +170,7 @@ def _function(activation: Any) -> tuple[str, float]:
 
 def _embedding(embedding: Any, ids: Any) -> Any:
     table = array_of(embedding.table)
+    ids = ids[..., embedding.start : embedding.stop or None]
     if not embedding.pooling:
         return table[ids]
     padding = embedding.padding_id if embedding.HasField("padding_id") else -1

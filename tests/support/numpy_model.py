@@ -66,6 +66,8 @@ def _run(layer: Layer, taken: list[Array]) -> Array:
     kind = layer.WhichOneof("kind")
     if kind == "embedding":
         return _embedding(layer, taken[0])
+    if kind == "slice":
+        return taken[0][..., layer.slice.start : layer.slice.stop]
     x = taken[0].astype(np.float64)
     message = getattr(layer, kind or "")
 
@@ -107,6 +109,7 @@ def _function(activation: Any, z: Array) -> Array:
 
 def _embedding(layer: Layer, ids: Array) -> Array:
     embedding = layer.embedding
+    ids = ids[..., embedding.start : embedding.stop or None]
     rows = array_of(embedding.table).astype(np.float64)[ids]
     if not embedding.pooling:
         return rows

@@ -98,7 +98,7 @@ class InputSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., data_type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Layer(_message.Message):
-    __slots__ = ("name", "inputs", "dense", "activation", "softmax", "flatten", "reshape", "batch_normalization", "normalization", "layer_normalization", "add", "multiply", "concatenate", "embedding")
+    __slots__ = ("name", "inputs", "dense", "activation", "softmax", "flatten", "reshape", "batch_normalization", "normalization", "layer_normalization", "add", "multiply", "concatenate", "embedding", "slice")
     NAME_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     DENSE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class Layer(_message.Message):
     MULTIPLY_FIELD_NUMBER: _ClassVar[int]
     CONCATENATE_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    SLICE_FIELD_NUMBER: _ClassVar[int]
     name: str
     inputs: _containers.RepeatedScalarFieldContainer[str]
     dense: Dense
@@ -127,7 +128,8 @@ class Layer(_message.Message):
     multiply: Multiply
     concatenate: Concatenate
     embedding: Embedding
-    def __init__(self, name: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[Dense, _Mapping]] = ..., activation: _Optional[_Union[Activation, _Mapping]] = ..., softmax: _Optional[_Union[Softmax, _Mapping]] = ..., flatten: _Optional[_Union[Flatten, _Mapping]] = ..., reshape: _Optional[_Union[Reshape, _Mapping]] = ..., batch_normalization: _Optional[_Union[BatchNormalization, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., layer_normalization: _Optional[_Union[LayerNormalization, _Mapping]] = ..., add: _Optional[_Union[Add, _Mapping]] = ..., multiply: _Optional[_Union[Multiply, _Mapping]] = ..., concatenate: _Optional[_Union[Concatenate, _Mapping]] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ...) -> None: ...
+    slice: Slice
+    def __init__(self, name: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[Dense, _Mapping]] = ..., activation: _Optional[_Union[Activation, _Mapping]] = ..., softmax: _Optional[_Union[Softmax, _Mapping]] = ..., flatten: _Optional[_Union[Flatten, _Mapping]] = ..., reshape: _Optional[_Union[Reshape, _Mapping]] = ..., batch_normalization: _Optional[_Union[BatchNormalization, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., layer_normalization: _Optional[_Union[LayerNormalization, _Mapping]] = ..., add: _Optional[_Union[Add, _Mapping]] = ..., multiply: _Optional[_Union[Multiply, _Mapping]] = ..., concatenate: _Optional[_Union[Concatenate, _Mapping]] = ..., embedding: _Optional[_Union[Embedding, _Mapping]] = ..., slice: _Optional[_Union[Slice, _Mapping]] = ...) -> None: ...
 
 class Dense(_message.Message):
     __slots__ = ("units", "kernel", "bias", "activation")
@@ -203,23 +205,35 @@ class Multiply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Slice(_message.Message):
+    __slots__ = ("start", "stop")
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    stop: int
+    def __init__(self, start: _Optional[int] = ..., stop: _Optional[int] = ...) -> None: ...
+
 class Concatenate(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Embedding(_message.Message):
-    __slots__ = ("vocabulary_size", "units", "table", "pooling", "padding_id")
+    __slots__ = ("vocabulary_size", "units", "table", "pooling", "padding_id", "start", "stop")
     VOCABULARY_SIZE_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
     TABLE_FIELD_NUMBER: _ClassVar[int]
     POOLING_FIELD_NUMBER: _ClassVar[int]
     PADDING_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
     vocabulary_size: int
     units: int
     table: Weights
     pooling: Pooling
     padding_id: int
-    def __init__(self, vocabulary_size: _Optional[int] = ..., units: _Optional[int] = ..., table: _Optional[_Union[Weights, _Mapping]] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., padding_id: _Optional[int] = ...) -> None: ...
+    start: int
+    stop: int
+    def __init__(self, vocabulary_size: _Optional[int] = ..., units: _Optional[int] = ..., table: _Optional[_Union[Weights, _Mapping]] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., padding_id: _Optional[int] = ..., start: _Optional[int] = ..., stop: _Optional[int] = ...) -> None: ...
 
 class Weights(_message.Message):
     __slots__ = ("data_type", "shape", "data", "reference")

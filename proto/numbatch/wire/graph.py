@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from numbatch.v1.model_pb2 import POOLING_MEAN, POOLING_SUM, Activation, InputSpec, Layer, Model
+from numbatch.v1.model_pb2 import POOLING_MEAN, POOLING_SUM, Activation, InputSpec, Layer, Model, Slice
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32, DATA_TYPE_INT32
 from numbatch.wire.errors import error
 from numbatch.wire.layers import ArrayType, Shape, output_type, parameters_of
@@ -173,6 +173,10 @@ class GraphWriter:
         """Add two or more arrays side by side along the last axis."""
         return self._add(_with("concatenate"), arrays, name)
 
+    def slice(self, x: Symbol, start: int, stop: int, *, name: str = "") -> Symbol:
+        """Add the elements of the last axis from `start` to before `stop`."""
+        return self._add(Layer(slice=Slice(start=start, stop=stop)), [x], name)
+
     def embedding(
         self,
         ids: Symbol,
@@ -180,11 +184,14 @@ class GraphWriter:
         *,
         pooling: str = "",
         padding_id: int | None = None,
+        start: int = 0,
+        stop: int = 0,
         name: str = "",
     ) -> Symbol:
         """Add a lookup of rows of a table of shape [vocabulary, units] by their numbers.
 
-        Without pooling [..., n] gives [..., n, units], with "sum" or "mean" [..., units].
+        Without pooling [..., n] gives [..., n, units], with "sum" or "mean" [..., units]. `start` and `stop` take only
+        some of the n numbers; a `stop` of 0 is their end.
         """
         layer = _with("embedding")
         if np.ndim(table) == 2:
@@ -192,6 +199,7 @@ class GraphWriter:
         layer.embedding.pooling = _POOLINGS[pooling]  # type: ignore[assignment]
         if padding_id is not None:
             layer.embedding.padding_id = padding_id
+        layer.embedding.start, layer.embedding.stop = start, stop
         return self._add(layer, [ids], name, table=table)
 
     def model(self, outputs: Sequence[Symbol]) -> Model:

@@ -168,8 +168,26 @@ def _side_by_side(_layer: Layer, inputs: Sequence[ArrayType], field: str) -> Sha
     return (*first[:-1], sum(each.shape[-1] for each in inputs))
 
 
+def _slice(layer: Layer, inputs: Sequence[ArrayType], field: str) -> Shape:
+    shape, start, stop = inputs[0].shape, layer.slice.start, layer.slice.stop
+    if not 0 <= start < stop <= shape[-1]:
+        expected = f"a part of 0 to {shape[-1]}, of one element or more"
+        raise _invalid(f"{field}.slice", got=f"{start} to {stop}", expected=expected)
+    return (*shape[:-1], stop - start)
+
+
+def taken_numbers(layer: Layer, length: int) -> tuple[int, int]:
+    """Return which of so many row numbers an embedding takes: the first, and the one after the last."""
+    return layer.embedding.start, layer.embedding.stop or length
+
+
 def _embedding(layer: Layer, inputs: Sequence[ArrayType], field: str) -> Shape:
     field, embedding, shape = f"{field}.embedding", layer.embedding, inputs[0].shape
+    start, stop = taken_numbers(layer, shape[-1])
+    if not 0 <= start < stop <= shape[-1]:
+        expected = f"a part of 0 to {shape[-1]}, of one number or more"
+        raise _invalid(f"{field}.start", got=f"{start} to {stop}", expected=expected)
+    shape = (*shape[:-1], stop - start)
     if not 1 <= embedding.vocabulary_size <= MOST_ROWS_OF_TABLE:
         got, expected = embedding.vocabulary_size, f"1 to {MOST_ROWS_OF_TABLE}"
         raise _invalid(f"{field}.vocabulary_size", got=got, expected=expected)
@@ -221,6 +239,7 @@ KINDS = {
     "multiply": Kind(2, _MANY, _one_shape, _no_weights),
     "concatenate": Kind(2, _MANY, _side_by_side, _no_weights),
     "embedding": Kind(1, 1, _embedding, _embedding_weights),
+    "slice": Kind(1, 1, _slice, _no_weights),
 }
 
 

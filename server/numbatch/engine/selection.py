@@ -33,12 +33,14 @@ from numbatch.kernels.steps import (
     RESHAPE,
     SOFTMAX,
     STAGE,
+    TAKE,
     WORKSPACE,
     Header,
     Step,
     table_of,
 )
 from numbatch.kernels.target import NR
+from numbatch.wire.layers import taken_numbers
 
 # The activations that work on rows are steps of their own.
 _ROW_KINDS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}
@@ -207,6 +209,8 @@ def _steps(work: _Work, places: dict[str, _Place], plan: Plan, wanted: dict[str,
     if _stays(work, places):
         return [_stage_step(target, 0, block)] if target.memory == EITHER else []
     sources = [places[name] for name in node.inputs]
+    if node.kind == "embedding":
+        sources = [_taken_numbers(node, sources[0])]
     first = _step(_KINDS.get(node.kind, ACTIVATION), sources[0], target, block)
     if node.kind in ("dense", "activation", "softmax"):
         steps = _dense_or_activation(work, plan, first, target)
@@ -233,6 +237,7 @@ _KINDS = {
     "add": ADD,
     "multiply": MULTIPLY,
     "embedding": LOOK_UP,
+    "slice": TAKE,
 }
 
 
@@ -252,10 +257,12 @@ def _weights(place: PackedDense) -> dict[str, int]:
 
 
 def _parameters(node: Node, plan: Plan) -> dict[str, int]:
-    """Return where a layer's parameters are, as its step has them."""
+    """Return what a layer's step has beside its operands: where its parameters are, above all."""
     places = plan.vectors[node.name]
     if node.kind in ("batch_normalization", "normalization"):
         return {"w_at": places.at["mean"], "other_stride": places.stride}
+    if node.kind == "slice":
+        return {"column": node.layer.slice.start}
     if node.kind == "layer_normalization":
         scale, offset = places.at["scale"], places.at["offset"]
         return {"w_at": scale, "bias_at": offset, "alpha_bits": to_bits(epsilon_of(node))}
@@ -264,6 +271,12 @@ def _parameters(node: Node, plan: Plan) -> dict[str, int]:
         padding = embedding.padding_id if embedding.HasField("padding_id") else NO_PADDING
         return {"w_at": places.at["table"], "pooling": embedding.pooling, "padding": padding}
     return {}
+
+
+def _taken_numbers(node: Node, place: _Place) -> _Place:
+    """Return where the numbers are that an embedding takes of an input."""
+    start, stop = taken_numbers(node.layer, place.buffer.width)
+    return place._replace(buffer=place.buffer._replace(at=place.buffer.at + start, width=stop - start))
 
 
 def _with_other(step: Step, other: _Place, block: int) -> Step:

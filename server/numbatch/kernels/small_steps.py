@@ -22,6 +22,7 @@ from numbatch.kernels.steps import (
     RESHAPE,
     SOFTMAX,
     STAGE,
+    TAKE,
     Header,
     Step,
 )
@@ -75,6 +76,10 @@ def small_step(
     elif step.kind == PLACE:
         for line in range(lines):
             copy(shift(target, line * target_stride + step.column), shift(source, line * source_stride), width)
+    elif step.kind == TAKE:
+        for line in range(lines):
+            at = shift(source, line * source_stride + step.column)
+            copy(shift(target, line * target_stride), at, step.target_width)
     elif step.kind == LOOK_UP:
         _look_up(header, step, shift(arena, step.w_at), source, target, target_stride, count)
 
@@ -99,14 +104,13 @@ def _reshape(
 @numba.njit(error_model="numpy", no_cpython_wrapper=True)
 def _look_up(header: Header, step: Step, table: Any, source: Any, target: Any, target_stride: int, count: int) -> None:
     """Look up the numbers of some examples, which lie where the caller has them."""
-    units, numbers = step.target_width, step.source_width
+    units, numbers, rows = step.target_width, step.source_width, step.source_rows
     for example in range(count):
-        ids = shift(source, example * header.input_elements)
-        if step.pooling == APART:
-            first = example * step.source_rows * numbers
-            look_up(table, units, ids, step.source_rows * numbers, shift(target, first * target_stride), target_stride)
-        else:
-            for row in range(step.source_rows):
-                to = shift(target, (example * step.source_rows + row) * target_stride)
-                some = shift(ids, row * numbers)
-                look_up_pooled(table, units, some, numbers, to, step.pooling == MEAN, step.padding)
+        for row in range(rows):
+            ids = shift(source, example * header.input_elements + row * step.source_stride)
+            if step.pooling == APART:
+                to = shift(target, (example * rows + row) * numbers * target_stride)
+                look_up(table, units, ids, numbers, to, target_stride)
+            else:
+                to = shift(target, (example * rows + row) * target_stride)
+                look_up_pooled(table, units, ids, numbers, to, step.pooling == MEAN, step.padding)

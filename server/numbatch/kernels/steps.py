@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 DENSE, ACTIVATION, SOFTMAX, LOG_SOFTMAX, RESHAPE, STAGE = range(6)
-AFFINE, ADD, MULTIPLY, LAYER_NORM, PLACE, LOOK_UP = range(6, 12)
+AFFINE, ADD, MULTIPLY, LAYER_NORM, PLACE, LOOK_UP, TAKE = range(6, 13)
 
 # Where an array lies. EITHER: in the workspace, where STAGE has copied it, or, a single row, where the caller has it.
 WORKSPACE, INPUT, OUTPUT, EITHER = range(4)
@@ -55,7 +55,7 @@ class Step(NamedTuple):
     ----------
     kind : int
         What it does; beside those whose names say it: STAGE, the copy of a block of an input to the workspace; PLACE,
-        the copy of rows into some columns of others.
+        the copy of rows into some columns of others; TAKE, the copy of some of their columns.
     source_in, source_at, source_rows, source_width, source_stride : int
         What it takes: in which memory, where in it, the rows of an example, the elements of a row, the distance of
         rows. In the caller's array of inputs, `source_at` is where the input begins in an example's elements.
@@ -75,7 +75,7 @@ class Step(NamedTuple):
         The second thing that it takes, in the workspace, for ADD and MULTIPLY. `other_stride` is also the distance of
         an AFFINE's vectors.
     column : int
-        Where in a row of the output PLACE puts what it takes.
+        Where in a row of the output PLACE puts what it takes; where in a row of what it takes TAKE begins.
     pooling, padding : int
         Of LOOK_UP: as in `lookup`.
     """
