@@ -2,81 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from numbatch.cli.examples import Minibatch
 from numbatch.cli.exits import CommandError
 from numbatch.cli.layer_pairs import LayerPair
-from numbatch.wire.tensors import shape_text
+from numbatch.convert.difference import Difference
+from numbatch.wire.tensors import Array, shape_text
 
 if TYPE_CHECKING:
     from numbatch.engine import LoadedModel
-
-Array = npt.NDArray[Any]
-
-
-@dataclass
-class Difference:
-    """How far arrays are from those of a baseline, gathered minibatch by minibatch in float64.
-
-    Two NaN, or two equal infinities, are no difference; one alone is an infinite one.
-
-    Attributes
-    ----------
-    max_abs : float
-        The largest difference of two elements.
-    max_relative : float
-        The largest difference by the baseline's element, where that is not 0.
-    """
-
-    max_abs: float = 0.0
-    max_relative: float = 0.0
-    _elements: int = 0
-    _squares: float = 0.0
-    _baseline_squares: float = 0.0
-    _vectors: int = 0
-    _same_largest: int = 0
-
-    def add(self, baseline: Array, candidate: Array) -> None:
-        """Take the outputs of a minibatch, of one shape."""
-        a, b = np.asarray(baseline, np.float64), np.asarray(candidate, np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            difference = np.abs(b - a)
-            difference[np.isnan(difference)] = np.inf
-            difference[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-            relative = difference / np.abs(a)
-        relative[np.isnan(relative)] = np.inf
-        relative[(difference == 0) | (a == 0)] = 0.0
-        self.max_abs = max(self.max_abs, float(difference.max()))
-        self.max_relative = max(self.max_relative, float(relative.max()))
-        self._elements += a.size
-        self._squares += float(np.sum(difference**2))
-        self._baseline_squares += float(np.sum(a**2))
-        same = a.argmax(-1) == b.argmax(-1)
-        self._vectors += same.size
-        self._same_largest += int(same.sum())
-
-    @property
-    def rms(self) -> float:
-        """The root of the differences' mean square."""
-        return math.sqrt(self._squares / self._elements)
-
-    @property
-    def relative_rms(self) -> float | None:
-        """The same by the root mean square of the baseline; None where that is 0 or not finite."""
-        if self._squares == 0:
-            return 0.0
-        scale = self._baseline_squares
-        return math.sqrt(self._squares / scale) if scale and math.isfinite(scale) else None
-
-    @property
-    def same_largest(self) -> float:
-        """How often the largest element along the last axis is at the same place in both: 0 to 1."""
-        return self._same_largest / self._vectors
 
 
 class Comparison:

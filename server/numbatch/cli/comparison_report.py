@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from numbatch.cli.comparison import Difference
 from numbatch.cli.layer_pairs import LayerPair
 from numbatch.cli.sinks import json_number
+from numbatch.convert.difference import Difference
 from numbatch.wire.tensors import shape_text
 
 Report = Mapping[str, Any]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from numbatch.cli.comparison import Difference
+from numbatch.convert.difference import Difference
 
 
 def difference(*minibatches: tuple[object, object]) -> Difference:
