@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numbatch.cli.examples import InputShapes, open_examples
+from numbatch.cli.csv_examples import InputTypes
+from numbatch.cli.examples import open_examples
 from numbatch.cli.exits import CommandError
+from numbatch.wire.layers import ArrayType
 
-PAIR: InputShapes = {"x": (2,)}
-IMAGE: InputShapes = {"image": (2, 2)}
-TWO: InputShapes = {"a": (2,), "b": (3,)}
+PAIR: InputTypes = {"x": ArrayType((2,))}
+IMAGE: InputTypes = {"image": ArrayType((2, 2))}
+TWO: InputTypes = {"a": ArrayType((2,)), "b": ArrayType((3,))}
+TOWER: InputTypes = {"x": ArrayType((2,)), "id": ArrayType((1,), integer=True)}
 
 
-def read(path: Path, inputs: InputShapes, batch_size: int = 2) -> list[dict[str, list[object]]]:
+def read(path: Path, inputs: InputTypes, batch_size: int = 2) -> list[dict[str, list[object]]]:
     with open_examples(str(path), inputs) as examples:
         return [{name: array.tolist() for name, array in batch.items()} for batch in examples.minibatches(batch_size)]
 
@@ -39,6 +42,56 @@ def test_csv_comes_in_minibatches(tmp_path: Path, text: str) -> None:
 def test_csv_lines_take_the_shape_of_the_input(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1,2,3,4\n")
     assert read(tmp_path / "x.csv", IMAGE) == [{"image": [[[1, 2], [3, 4]]]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.5,1,7\n2,3,8.0\n",  # in the model's order
+        "x[0],x[1],id\n0.5,1,7\n2,3,8\n",
+        "label,id[0],x[1],x[0]\ncat,7,1,0.5\ndog,8,3,2\n",  # named, in any order, beside others
+    ],
+)
+def test_csv_has_the_numbers_of_all_inputs_in_columns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with open_examples(str(tmp_path / "x.csv"), TOWER) as examples:
+        (batch,) = examples.minibatches(8)
+    assert batch["x"].tolist() == [[0.5, 1], [2, 3]]
+    assert batch["id"].tolist() == [[7], [8]]
+    assert batch["id"].dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1,2,3.5\n", "line 1: 3.5 is no row number, as input 'id' takes them"),
+        ("1,2,nan\n", "line 1: nan is no row number"),
+        ("1,2,1e300\n", "line 1: 1e+300 is no row number"),
+        ("1,2\n", "line 1: got 2 numbers, expected 3 for input 'x' [2], input 'id' [1]"),
+        ("a,b,c\n1,2,3\n", "the header has no 'x[0]'; expected x[0],x[1],id[0] in any order, or no header"),
+        ("x[0],x[1],id\n1,2\n", "line 2: got 2 cells, fewer than the header has"),
+        ("id,y,x[0],x[1]\n1,2,3,z\n", "line 2, column 4: 'z' is not a number"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(CommandError) as refused:
+        read(tmp_path / "x.csv", TOWER)
+    assert problem in str(refused.value)
+
+
+def test_a_header_that_names_the_columns_of_one_input_puts_them_in_order(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x[1],x[0]\n1,2\n")
+    assert read(tmp_path / "x.csv", PAIR) == [{"x": [[2, 1]]}]
+
+
+@pytest.mark.parametrize(("dtype", "sent"), [("i1", "i4"), ("u2", "i4"), (">i4", "i4"), ("u4", "i8"), ("i8", "i8")])
+def test_integers_stay_integers(tmp_path: Path, dtype: str, sent: str) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 2)), id=np.array([[1], [2]], dtype))
+    with open_examples(str(tmp_path / "x.npz"), TOWER) as examples:
+        (batch,) = examples.minibatches(8)
+    assert batch["id"].dtype == np.dtype(sent)
+    assert batch["id"].tolist() == [[1], [2]]
 
 
 def test_csv_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +171,14 @@ def test_npz_brings_every_input_by_name(tmp_path: Path) -> None:
         ("x.npy", np.array([["a", "b"]]), PAIR, "input 'x': got <U1, expected real numbers"),
         ("x.npy", np.zeros((1, 2), complex), PAIR, "input 'x': got complex128, expected real numbers"),
         ("x.npy", np.array([[None, 1]]), PAIR, "no .npy file of numbers"),
+        ("x.npy", np.zeros((4, 1)), {"id": TOWER["id"]}, "input 'id': got float64, expected integers, which are row"),
         ("x.npy", np.zeros((4, 2)), TWO, "the model has 2 inputs: give a .npz with 'a', 'b'"),
         ("x.npz", np.zeros((4, 2)), PAIR, "holds 'arr_0', expected arrays named 'x'"),
         ("x.txt", np.zeros((4, 2)), PAIR, "expected a .npy, .npz or .csv file, or - for CSV on standard input"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(
-    tmp_path: Path, name: str, array: np.ndarray, inputs: InputShapes, problem: str
+    tmp_path: Path, name: str, array: np.ndarray, inputs: InputTypes, problem: str
 ) -> None:
     with (tmp_path / name).open("wb") as file:
         np.savez(file, array) if name.endswith("npz") else np.save(file, array)

@@ -61,6 +61,8 @@ def test_one_model_is_compared_with_its_rounded_self(folder: Path, rows: Path) -
         "rms": pytest.approx(rms),
         "relative_rms": pytest.approx(rms / np.sqrt(np.mean(a**2))),
         "max_relative": (np.abs(b - a) / np.abs(a)).max(),
+        "max_ulp": (np.abs(b - a) / np.spacing(np.fmax(np.abs(a), np.abs(b)).astype(np.float32))).max(),
+        "max_ulp_of_largest": np.abs(b - a).max() / np.spacing(np.float32(np.abs(a).max())),
         "same_largest": np.mean(a.argmax(1) == b.argmax(1)),
     }
     for which, precision in (("baseline", "f32"), ("candidate", "bf16")):

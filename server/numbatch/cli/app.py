@@ -15,13 +15,17 @@ COMMANDS = {
     "top": LazyCommand(
         "numbatch.cli.top", "top", "Watch a server: rates, latency, queues, batches, models, processors."
     ),
-    "model": LazyCommand("numbatch.cli.app", "model", "Make, inspect, compare and validate models."),
+    "model": LazyCommand("numbatch.cli.app", "model", "Make, import, export, inspect, compare and validate models."),
     "warmup": LazyCommand("numbatch.cli.warmup", "warmup", "Compile the kernels and keep them, for a container image."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),
 }
 
 MODEL_COMMANDS = {
     "new": LazyCommand("numbatch.cli.model_new", "new", "Make a network with random weights."),
+    "import": LazyCommand(
+        "numbatch.cli.model_import", "import_", "Make a model of one of Keras, PyTorch, scikit-learn or ONNX."
+    ),
+    "export": LazyCommand("numbatch.cli.model_export", "export", "Write a model as ONNX or Keras."),
     "inspect": LazyCommand("numbatch.cli.model_inspect", "inspect", "Show the layers, shapes and sizes of a model."),
     "compare": LazyCommand(
         "numbatch.cli.model_compare", "compare", "Compare a model with itself in bf16, or with another."
@@ -60,6 +64,7 @@ def root() -> None:
       numbatch demo
       numbatch serve --model-repository models
       numbatch infer digits images.npy --layers hidden_1,probabilities
+      numbatch model import tower.keras --output models
 
     Each command explains itself with --help.
     """  # noqa: D301 - click's mark for a paragraph that keeps its lines
@@ -67,7 +72,7 @@ def root() -> None:
 
 @click.group(cls=LazyGroup, lazy_commands=MODEL_COMMANDS)
 def model() -> None:
-    """Make, inspect, compare and validate models on disk.
+    """Make, import, export, inspect, compare and validate models on disk.
 
     A model repository is a folder of models: REPOSITORY/NAME/VERSION/model.binpb, or model.txtpb for people who write
     by hand, with large weights beside it in weights.safetensors.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from numbatch.cli.examples import Minibatch
+from numbatch.cli.csv_examples import Minibatch
 from numbatch.cli.exits import CommandError
 from numbatch.cli.layer_pairs import LayerPair
 from numbatch.convert.difference import Difference

@@ -16,7 +16,7 @@ from numbatch.wire.tensors import shape_text
 
 Report = Mapping[str, Any]
 
-_COLUMNS = ("max_abs", "rms", "relative_rms", "max_relative")
+_COLUMNS = ("max_abs", "rms", "relative_rms", "max_relative", "max_ulp", "max_ulp_of_largest")
 
 
 def layer_report(pair: LayerPair, difference: Difference) -> Report:

@@ -1,30 +1,26 @@
 """Reading examples from files: .npy memory-mapped, .npz, and .csv line by line. Nothing reads a long file at once."""
 
-import csv
 import io
-import math
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from numbatch.cli.csv_examples import CsvExamples, InputTypes, Minibatch
 from numbatch.cli.exits import CommandError, ExitCode
-from numbatch.wire.tensors import shape_text
-
-Array = npt.NDArray[Any]
-Minibatch = Mapping[str, Array]
+from numbatch.v1.model_pb2 import InputSpec
+from numbatch.v1.repository_pb2 import TensorSpec
+from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
+from numbatch.wire.layers import ArrayType
+from numbatch.wire.tensors import Array, shape_text
 
 # A byte order mark, as spreadsheets write it, is no part of the first cell.
 _ENCODING = "utf-8-sig"
-
-# The shape of one example, by the name of the model's input.
-InputShapes = Mapping[str, tuple[int, ...]]
 
 
 class Examples(Protocol):
@@ -40,7 +36,7 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class ArrayExamples:
-    """Rows of arrays, which may be memory-mapped."""
+    """Rows of arrays, which may be memory-mapped. Integers stay integers, of 32 or 64 bits."""
 
     arrays: Mapping[str, Array]
 
@@ -52,91 +48,24 @@ class ArrayExamples:
     def minibatches(self, batch_size: int) -> Iterator[Minibatch]:
         """Yield slices of the arrays."""
         for start in range(0, self.rows, batch_size):
-            yield {name: array[start : start + batch_size] for name, array in self.arrays.items()}
+            yield {name: _as_sent(array[start : start + batch_size]) for name, array in self.arrays.items()}
 
 
-@dataclass(frozen=True)
-class CsvExamples:
-    """Rows of a CSV text, one example a line, its numbers in row-major order."""
-
-    lines: TextIO
-    source: str
-    input_name: str
-    shape: tuple[int, ...]
-    rows: None = None
-
-    def minibatches(self, batch_size: int) -> Iterator[Minibatch]:
-        """Yield the lines, parsed as they are asked for."""
-        batch: list[list[float]] = []
-        for numbers in self._numbers():
-            batch.append(numbers)
-            if len(batch) == batch_size:
-                yield self._minibatch(batch)
-                batch = []
-        if batch:
-            yield self._minibatch(batch)
-
-    def _minibatch(self, batch: list[list[float]]) -> Minibatch:
-        return {self.input_name: np.array(batch).reshape(-1, *self.shape)}
-
-    def _numbers(self) -> Iterator[list[float]]:
-        width = math.prod(self.shape)
-        reader = csv.reader(self.lines, skipinitialspace=True)
-        count, first = 0, True
-        try:
-            for cells in reader:
-                if not any(cells):
-                    continue
-                if first and not any(map(_is_number, cells)):
-                    first = False  # a header
-                    continue
-                first = False
-                where = f"{self.source}, line {reader.line_num}"
-                try:
-                    numbers = list(map(float, cells))
-                except ValueError:
-                    column, cell = next((i, cell) for i, cell in enumerate(cells, 1) if not _is_number(cell))
-                    raise CommandError(f"{where}, column {column}: {cell!r} is not a number") from None
-                if len(numbers) != width:
-                    what = f"{width} for input {self.input_name!r} {shape_text(self.shape)}"
-                    raise CommandError(f"{where}: got {_count(len(numbers), 'number')}, expected {what}")
-                count += 1
-                yield numbers
-        except (csv.Error, UnicodeDecodeError) as broken:
-            raise CommandError(f"{self.source}, line {reader.line_num + 1}: no CSV text: {broken}") from broken
-        if not count:
-            raise CommandError(f"{self.source}: no rows of numbers")
-
-
-@dataclass(frozen=True)
-class RandomExamples:
-    """Rows of standard normal numbers; the same seed gives the same rows, in minibatches of any size."""
-
-    inputs: InputShapes
-    rows: int
-    seed: int
-
-    def minibatches(self, batch_size: int) -> Iterator[Minibatch]:
-        """Yield numbers as they are drawn, of a stream for each input."""
-        streams = {name: np.random.default_rng((self.seed, i)) for i, name in enumerate(self.inputs)}
-        for start in range(0, self.rows, batch_size):
-            rows = min(batch_size, self.rows - start)
-            yield {
-                name: streams[name].standard_normal((rows, *shape), dtype=np.float32)
-                for name, shape in self.inputs.items()
-            }
+def input_types(specs: Iterable[InputSpec] | Iterable[TensorSpec]) -> InputTypes:
+    """Return what a model takes, by input name, of its message or of what a server says."""
+    return {spec.name: ArrayType(tuple(spec.shape), spec.data_type == DATA_TYPE_INT32) for spec in specs}
 
 
 @contextmanager
-def open_examples(path: str, inputs: InputShapes) -> Iterator[Examples]:
+def open_examples(path: str, inputs: InputTypes) -> Iterator[Examples]:
     """Open a file of examples for a model.
 
     Parameters
     ----------
     path : str
-        A .npy, .npz or .csv file, or "-": CSV on standard input. A .npz holds an array for each input, by name; the
-        other two are for models with one input.
-    inputs : mapping of str to tuple of int
+        A .npy, .npz or .csv file, or "-": CSV on standard input. A .npz holds an array for each input, by name, a .csv
+        its numbers in columns; a .npy is for models with one input.
+    inputs : mapping of str to ArrayType
         The model's inputs.
 
     Raises
@@ -154,18 +83,18 @@ def open_examples(path: str, inputs: InputShapes) -> Iterator[Examples]:
         raise CommandError(
             f"{path}: expected a .npy, .npz or .csv file, or - for CSV on standard input", ExitCode.USAGE
         )
-    if len(inputs) != 1:
-        raise CommandError(f"{path}: the model has {len(inputs)} inputs: give a .npz with {_listing(inputs)}")
-    [(name, shape)] = inputs.items()
     if suffix == "npy":
+        if len(inputs) != 1:
+            raise CommandError(f"{path}: the model has {len(inputs)} inputs: give a .npz with {_listing(inputs)}")
+        (name,) = inputs
         yield ArrayExamples(_checked(path, {name: _from_npy(path)}, inputs))
     elif path == "-":
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(encoding=_ENCODING, newline="")
-        yield CsvExamples(sys.stdin, "standard input", name, shape)
+        yield CsvExamples(sys.stdin, "standard input", inputs)
     else:
         with Path(path).open(encoding=_ENCODING, newline="") as lines:
-            yield CsvExamples(lines, path, name, shape)
+            yield CsvExamples(lines, path, inputs)
 
 
 def read_labels(path: str) -> Array:
@@ -180,10 +109,10 @@ def read_labels(path: str) -> Array:
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
-        with open_examples(path, {"labels": (1,)}) as examples:
+        with open_examples(path, {"labels": ArrayType((1,))}) as examples:
             labels = np.concatenate([batch["labels"][:, 0] for batch in examples.minibatches(4096)])
     elif suffix == ".npz":
-        labels = _from_npz(path, {"labels": ()})["labels"]
+        labels = _from_npz(path, ["labels"])["labels"]
     elif suffix == ".npy":
         labels = _from_npy(path)
     else:
@@ -201,7 +130,7 @@ def _from_npy(path: str) -> Array:
         raise CommandError(f"{path}: no .npy file of numbers: {broken}") from broken
 
 
-def _from_npz(path: str, inputs: InputShapes) -> dict[str, Array]:
+def _from_npz(path: str, inputs: Iterable[str]) -> dict[str, Array]:
     try:
         # Opened here: NumPy leaves the file open if it is none.
         with Path(path).open("rb") as file:
@@ -215,13 +144,14 @@ def _from_npz(path: str, inputs: InputShapes) -> dict[str, Array]:
         raise CommandError(f"{path}: no .npz file of numbers: {broken}") from broken
 
 
-def _checked(path: str, arrays: dict[str, Array], inputs: InputShapes) -> dict[str, Array]:
+def _checked(path: str, arrays: dict[str, Array], inputs: InputTypes) -> dict[str, Array]:
     """Return the arrays with a batch axis, if they are what the model takes."""
-    for name, shape in inputs.items():
+    for name, (shape, integer) in inputs.items():
         array = arrays[name]
         where = f"{path}: input {name!r}"
-        if array.dtype.kind not in "fiub":
-            raise CommandError(f"{where}: got {array.dtype}, expected real numbers")
+        if array.dtype.kind not in ("iu" if integer else "fiub"):
+            expected = "integers, which are row numbers of a table" if integer else "real numbers"
+            raise CommandError(f"{where}: got {array.dtype}, expected {expected}")
         if array.shape == shape:
             arrays[name] = array = array[np.newaxis]
         if array.shape[-len(shape) :] != shape or array.ndim <= len(shape):
@@ -235,16 +165,11 @@ def _checked(path: str, arrays: dict[str, Array], inputs: InputShapes) -> dict[s
     return arrays
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _as_sent(array: Array) -> Array:
+    """Return integers of any size as those that a tensor can hold."""
+    if array.dtype.kind not in "iu":
+        return array
+    return array.astype(np.int32 if np.can_cast(array.dtype, np.int32) else np.int64, copy=False)
 
 
 def _listing(names: Iterable[str]) -> str:

@@ -29,7 +29,8 @@ class ExitCode(IntEnum):
 # As `numbatch --help` prints it.
 MEANINGS = {
     ExitCode.OK: "Done.",
-    ExitCode.NEGATIVE: "Done, and the answer is no: not ready, an invalid model, a demo below its accuracy.",
+    ExitCode.NEGATIVE: "Done, and the answer is no: not ready, an invalid model, one that does not compute what its "
+    "original does, a demo below its accuracy.",
     ExitCode.USAGE: "The command line is wrong, or needs an extra that is not installed.",
     ExitCode.BAD_INPUT: "The input data, a model or a file is wrong, or the server has no such model.",
     ExitCode.UNAVAILABLE: "The server is unreachable, not ready, overloaded or too slow, or an address is taken.",
@@ -73,7 +74,7 @@ def exit_code_of(failure: BaseException) -> ExitCode:
         return failure.exit_code
     if isinstance(failure, NumbatchError):
         return next(code for kind, code in _EXIT_CODES if isinstance(failure, kind))
-    if isinstance(failure, ModuleNotFoundError) and extra_of(failure):
+    if isinstance(failure, ModuleNotFoundError) and what_installs(failure):
         return ExitCode.USAGE
     if isinstance(failure, BrokenPipeError):
         return ExitCode.READER_GONE
@@ -86,9 +87,9 @@ def exit_code_of(failure: BaseException) -> ExitCode:
 
 def describe(failure: BaseException) -> str:
     """Return an exception as one line for people."""
-    if isinstance(failure, ModuleNotFoundError) and (extra := extra_of(failure)):
+    if isinstance(failure, ModuleNotFoundError) and (package := what_installs(failure)):
         module = (failure.name or "").partition(".")[0]
-        return f"this command needs {module}, which is not installed: pip install 'numbatch[{extra}]'"
+        return f"this command needs {module}, which is not installed: pip install {package}"
     if isinstance(failure, KeyboardInterrupt):
         return "interrupted"
     text = str(failure) or type(failure).__name__
@@ -97,13 +98,25 @@ def describe(failure: BaseException) -> str:
     return " ".join("; ".join([text, *getattr(failure, "__notes__", [])]).split())
 
 
-def extra_of(missing: ModuleNotFoundError) -> str:
-    """Return the extra that installs a missing module, or "" if none does."""
+def what_installs(missing: ModuleNotFoundError) -> str:
+    """Return what to give to `pip install` for a missing module, or "" if it is none that a command needs."""
     module = (missing.name or "").partition(".")[0]
-    return next((extra for extra, modules in _MODULES_OF_EXTRAS.items() if module in modules), "")
+    extra = next((extra for extra, modules in _MODULES_OF_EXTRAS.items() if module in modules), "")
+    return f"'numbatch[{extra}]'" if extra else _FRAMEWORKS.get(module, "")
 
 
 _MODULES_OF_EXTRAS = {
     "cli": {"click", "prometheus_client", "rich"},
     "server": {"aiohttp", "grpc_health", "grpc_reflection", "llvmlite", "numba", "safetensors"},
+    "convert": {"h5py", "onnx"},
+}
+
+# Large, and of a version that its user chooses: no extra of ours installs them.
+_FRAMEWORKS = {
+    "keras": "keras",
+    "onnxruntime": "onnxruntime",
+    "sklearn": "scikit-learn",
+    "skops": "skops",
+    "tensorflow": "tensorflow",
+    "torch": "torch",
 }

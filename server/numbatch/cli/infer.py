@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from numbatch.cli.connection import connect
-from numbatch.cli.examples import Examples, open_examples
+from numbatch.cli.examples import Examples, input_types, open_examples
 from numbatch.cli.options import SECONDS, ModelReference, json_option, layers_option, model_reference, server_option
 from numbatch.cli.preview import PREVIEW_ROWS, preview
 from numbatch.cli.progress import progress
@@ -90,9 +90,13 @@ def infer(
 ) -> None:
     """Run a model over the rows of a file.
 
-    INPUT is a .npy (memory-mapped, so it may be larger than the memory), a .csv with an example on each line and, if
-    it has one, a header line, a .npz with an array for each input of the model, by name, or - for CSV on standard
-    input. Rows are streamed in minibatches.
+    INPUT is a .npy (memory-mapped, so it may be larger than the memory), a .csv with an example on each line, a .npz
+    with an array for each input of the model, by name, or - for CSV on standard input. Rows are streamed in
+    minibatches.
+
+    A .csv may have a header line. With several inputs its columns are theirs, in the model's order; or in any order,
+    beside others, under a header that names them: x[0],x[1],user. Inputs that are row numbers of lookup tables take
+    integers.
 
     Without --output the rows go to standard output: the first 20 as a table at a terminal, all of them as CSV into a
     pipe, as one JSON object per row with --json. With --output, --json prints a summary. A file is complete or not
@@ -103,6 +107,7 @@ def infer(
       numbatch infer digits images.npy
       numbatch infer digits images.csv --layers hidden_1,probabilities --output layers.npz
       head -100 images.csv | numbatch infer digits/2 - --json
+      numbatch infer recommender visits.npz --output scores.npy      # arrays named as the inputs
     """  # noqa: D301
     with connect(server, timeout) as client:
         metadata = client.get_metadata(model.name, version=model.version)
@@ -111,9 +116,8 @@ def infer(
         layers = layers or [spec.name for spec in metadata.outputs]
         if output:
             output_format(output, layers)  # a wrong name is said before the work, not after
-        inputs = {spec.name: tuple(spec.shape) for spec in metadata.inputs}
         inference = _Inference(client, model, layers, window, priority)
-        with open_examples(source, inputs) as examples:
+        with open_examples(source, input_types(metadata.inputs)) as examples:
             if output:
                 _to_file(inference, examples, batch_size, output, json_wanted)
             elif json_wanted:

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from numbatch.cli.comparison import Comparison
 from numbatch.cli.comparison_report import as_text, layer_report
-from numbatch.cli.examples import Examples, InputShapes, RandomExamples, open_examples, read_labels
+from numbatch.cli.examples import Examples, input_types, open_examples, read_labels
 from numbatch.cli.layer_pairs import pair_layers
 from numbatch.cli.options import json_option, layers_option
 from numbatch.cli.progress import progress
+from numbatch.convert.random_rows import RandomRows, random_inputs
+from numbatch.v1.model_pb2 import Model
 
 if TYPE_CHECKING:
     from numbatch.engine import LoadedModel
@@ -62,15 +64,18 @@ def compare(
     they are; the shapes of their inputs and outputs are the same. A PATH is a model's folder (of which the newest
     version is taken), a version's folder or a model file; no server is asked.
 
-    Random rows are standard normal numbers. They show what is broken, but not what your data would show: give --input.
+    Random rows are standard normal numbers, and of lookup tables row numbers in their range. They show what is broken,
+    but not what your data would show: give --input.
 
     \b
     Of each output, and each layer that is asked for:
-      max abs       the largest difference of two elements
-      rms           the root of the differences' mean square
-      relative rms  the same by the root mean square of the first model's elements
-      max relative  the largest difference by the first model's element, where that is not 0
-      same largest  how often the largest unit is the same in both
+      max abs             the largest difference of two elements
+      rms                 the root of the differences' mean square
+      relative rms        the same by the root mean square of the first model's elements
+      max relative        the largest difference by the first model's element, where that is not 0
+      max ulp             the largest difference in ulp, steps of float32, of the larger of the two elements
+      max ulp of largest  the largest difference in ulp of the first model's largest element
+      same largest        how often the largest unit is the same in both
 
     \b
     Examples:
@@ -89,7 +94,7 @@ def compare(
     pairs = pair_layers(baseline.summary, candidate.summary, names)
     comparison = Comparison(baseline, candidate, pairs, labels)
     with (
-        _examples(source, {spec.name: spec.shape for spec in baseline.summary.inputs}, rows, seed) as examples,
+        _examples(source, baseline.message(include_weights=False), rows, seed) as examples,
         progress(examples.rows) as advance,
     ):
         for minibatch in examples.minibatches(_BATCH_SIZE):
@@ -121,11 +126,11 @@ def _load(path: Path, weights_precision: str) -> "tuple[FoundVersion, LoadedMode
 
 
 @contextmanager
-def _examples(source: str | None, inputs: InputShapes, rows: int | None, seed: int) -> Iterator[Examples]:
+def _examples(source: str | None, model: Model, rows: int | None, seed: int) -> Iterator[Examples]:
     if source is None:
-        yield RandomExamples(inputs, rows or _RANDOM_ROWS, seed)
+        yield RandomRows(random_inputs(model), rows or _RANDOM_ROWS, seed)
     else:
-        with open_examples(source, inputs) as examples:
+        with open_examples(source, input_types(model.inputs)) as examples:
             yield examples
 
 
