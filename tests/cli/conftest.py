@@ -7,6 +7,7 @@ import pytest
 
 from numbatch.wire.models import dense, flatten, sequential
 from support.server import running_server
+from support.towers import tower
 
 # x -> once: x -> twice: 2 x, the output
 DOUBLE = sequential(
@@ -18,6 +19,6 @@ SUM = sequential("sum", [2, 2], [flatten(), dense(1, name="sum", kernel=np.ones(
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of a server with the models `double` and `sum`."""
-    with running_server([DOUBLE, SUM]) as running:
+    """The address of a server with the models `double`, `sum` and `tower`."""
+    with running_server([DOUBLE, SUM, tower()]) as running:
         yield running.address

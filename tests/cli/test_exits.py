@@ -92,7 +92,7 @@ def test_bad_input_is_3(tmp_path: Path, server: str) -> None:
 def test_an_unknown_model_is_3(tmp_path: Path, server: str) -> None:
     outcome = numbatch("infer", "nobody", tmp_path / "x.csv", "--server", server)
     assert outcome.code == 3
-    assert "no such model on this server: got 'nobody', expected double, sum" in outcome.err
+    assert "no such model on this server: got 'nobody', expected double, sum, tower" in outcome.err
 
 
 def test_no_server_is_4() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numbatch.engine import load_model
 from numbatch.v1.inference_pb2 import PRIORITY_HIGH, PRIORITY_NORMAL, StreamInferRequest
 from support.command import numbatch
 from support.fake_server import STREAM_INFER, FakeServer, answer_streamed
+from support.towers import tower
 
 
 @pytest.fixture
@@ -88,6 +90,37 @@ def test_the_output_of_infer_is_an_input_of_infer(server: str, csv: Path, tmp_pa
     numbatch("infer", "double", csv, "--server", server, "-o", tmp_path / "y.csv")
     numbatch("infer", "double", tmp_path / "y.csv", "--server", server, "-o", tmp_path / "z.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), 2 * np.array(DOUBLED))
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv", "named"])
+def test_several_inputs_and_row_numbers_come_from_one_file(server: str, tmp_path: Path, kind: str) -> None:
+    arrays: dict[str, Any] = {
+        "x": np.ones((3, 8)),
+        "user": np.array([[3], [0], [49]]),
+        "words": np.tile(np.arange(6), (3, 1)),
+    }
+    columns = {f"x[{i}]": arrays["x"][:, i] for i in range(8)} | {"user": arrays["user"][:, 0]}
+    columns |= {f"words[{i}]": arrays["words"][:, i] for i in range(6)}
+    names = sorted(columns) if kind == "named" else list(columns)
+    path = tmp_path / f"rows.{kind.replace('named', 'csv')}"
+    if kind == "npz":
+        np.savez(path, **arrays)
+    else:
+        lines = [",".join(f"{columns[name][row]:g}" for name in names) for row in range(3)]
+        path.write_text("\n".join([",".join(names), *lines] if kind == "named" else lines))
+    outcome = numbatch("infer", "tower", path, "--server", server, "-o", tmp_path / "y.npz", "--batch-size", 2)
+    assert (outcome.code, outcome.err) == (0, "")
+    expected = load_model(tower()).infer(arrays, layers=["score", "kind"])
+    with np.load(tmp_path / "y.npz") as answers:
+        for name, array in expected.items():
+            np.testing.assert_array_equal(answers[name], array, strict=True)
+
+
+def test_a_row_number_that_no_table_has_is_3(server: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("0," * 8 + "50," + ",".join("123456"))
+    outcome = numbatch("infer", "tower", tmp_path / "x.csv", "--server", server)
+    assert outcome.code == 3
+    assert "INDEX_OUT_OF_RANGE" in outcome.err
 
 
 def test_the_environment_names_the_server(server: str, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ import pytest
 from numbatch.engine import load_model
 from numbatch.engine.precision import round_to_bfloat16
 from numbatch.v1.model_pb2 import Model
+from numbatch.wire.graph import GraphWriter
 from numbatch.wire.models import array_of, dense, sequential
 from support.command import numbatch
 from support.server import write_model
+from support.towers import tower
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits"
 
@@ -98,6 +100,46 @@ def test_layers_are_compared_in_their_order_and_outputs_always(folder: Path, wan
         ("hidden", False, [5]),
         ("scores", True, [3]),
     ]
+
+
+@pytest.fixture
+def towers(tmp_path: Path) -> Path:
+    """Two versions of a network with several inputs and outputs, of numbers and of row numbers."""
+    write_model(tmp_path, tower(seed=1), 1)
+    write_model(tmp_path, tower(seed=2), 2)
+    return tmp_path / "tower"
+
+
+@pytest.mark.parametrize("source", ["random", "npz", "csv"])
+def test_networks_of_several_inputs_are_compared_layer_by_layer(towers: Path, tmp_path: Path, source: str) -> None:
+    arrays: dict[str, Any] = {
+        "x": np.ones((2, 8)),
+        "user": np.array([[3], [49]]),
+        "words": np.array([[1, 2, 3, 0, 0, 0]] * 2),
+    }
+    np.savez(tmp_path / "rows.npz", **arrays)
+    columns = np.concatenate([arrays["x"], arrays["user"], arrays["words"]], axis=1)
+    np.savetxt(tmp_path / "rows.csv", columns, delimiter=",")
+    rows = [] if source == "random" else ["--input", tmp_path / f"rows.{source}"]
+    report = compare(towers / "1", towers / "2", *rows, "--all-layers")
+    assert [layer["name"] for layer in report["layers"] if layer["output"]] == ["score", "kind"]
+    layers = {layer["name"]: layer for layer in report["layers"]}
+    names = {"users", "who", "text", "together", "norm", "wide", "narrow", "residual", "score", "kind"}
+    assert layers.keys() == names
+    assert all(layer["max_abs"] > 0 for layer in layers.values())
+    if source != "random":
+        outputs = [load_model(towers / version).infer(arrays, layers=["narrow"])["narrow"] for version in "12"]
+        assert layers["narrow"]["max_abs"] == np.abs(np.subtract(*outputs, dtype=np.float64)).max()
+
+
+def test_row_numbers_are_not_compared_with_numbers(towers: Path, tmp_path: Path) -> None:
+    graph = GraphWriter("tower")
+    x, user, words = graph.input("x", [8]), graph.input("user", [1]), graph.input("words", [6], integer=True)
+    text = graph.embedding(words, np.ones((30, 8)), pooling="sum")
+    other = graph.model([graph.concatenate([x, user, text])])
+    outcome = numbatch("model", "compare", towers, write_model(tmp_path / "other", other))
+    problem = "inputs: the second model has float32 'user', expected int32 'user', as in the first one"
+    assert (outcome.code, outcome.err) == (3, f"numbatch: error: {problem}\n")
 
 
 def test_outputs_of_two_models_are_paired_by_their_position(folder: Path, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from numbatch.convert import Converted, verify
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import NumbatchError
 from numbatch.wire.graph import GraphWriter
+from numbatch.wire.models import array_of, weights_of
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array
 from support import numpy_model
+from support.towers import tower
 
 RNG = np.random.default_rng(3)
 
@@ -130,3 +132,34 @@ def test_outputs_of_another_shape_are_a_mistake_of_the_reader() -> None:
     model = perceptron()
     with pytest.raises(NumbatchError, match=r"scores: of the original's output: got \[256\]"):
         verify(Converted(model, lambda inputs: {"scores": np.zeros(len(inputs["x"]))}))
+
+
+def test_several_inputs_row_numbers_and_several_outputs_pass() -> None:
+    rows = {"x": RNG.standard_normal((5, 8)), "user": [[3]] * 5, "words": np.zeros((5, 6), np.uint8)}
+    found = verify(converted(tower()), rows)
+    assert found.passed
+    assert [[output.name for output in check.outputs] for check in found.checks] == [["score", "kind"]] * 2
+    assert found.checks[0].outputs[0].same_largest is None
+
+
+@pytest.mark.parametrize(
+    ("user", "reason", "message"),
+    [
+        ([[0.5]], Reason.DATA_TYPE_MISMATCH, "user: got dtype float64, expected integers"),
+        ([[50]], Reason.INDEX_OUT_OF_RANGE, "50"),
+        ([[2**40]], Reason.INDEX_OUT_OF_RANGE, "1099511627776"),
+    ],
+)
+def test_row_numbers_that_no_table_has_are_refused(user: Any, reason: Reason, message: str) -> None:
+    rows = {"x": np.zeros((1, 8)), "user": user, "words": np.zeros((1, 6), np.int32)}
+    with pytest.raises(NumbatchError, match=message) as refused:
+        verify(converted(tower()), rows)
+    assert refused.value.reason == reason
+
+
+def test_another_table_fails() -> None:
+    model = tower()
+    other = Model()
+    other.CopyFrom(model)
+    other.layers[0].embedding.table.CopyFrom(weights_of(array_of(model.layers[0].embedding.table)[::-1]))
+    assert not verify(Converted(other, converted(model).reference)).passed

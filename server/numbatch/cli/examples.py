@@ -36,7 +36,7 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class ArrayExamples:
-    """Rows of arrays, which may be memory-mapped. Integers stay integers, of 32 or 64 bits."""
+    """Rows of arrays, which may be memory-mapped."""
 
     arrays: Mapping[str, Array]
 
@@ -48,7 +48,7 @@ class ArrayExamples:
     def minibatches(self, batch_size: int) -> Iterator[Minibatch]:
         """Yield slices of the arrays."""
         for start in range(0, self.rows, batch_size):
-            yield {name: _as_sent(array[start : start + batch_size]) for name, array in self.arrays.items()}
+            yield {name: array[start : start + batch_size] for name, array in self.arrays.items()}
 
 
 def input_types(specs: Iterable[InputSpec] | Iterable[TensorSpec]) -> InputTypes:
@@ -163,13 +163,6 @@ def _checked(path: str, arrays: dict[str, Array], inputs: InputTypes) -> dict[st
     if len(lengths := {len(array) for array in arrays.values()}) > 1:
         raise CommandError(f"{path}: the arrays have different numbers of rows: {sorted(lengths)}")
     return arrays
-
-
-def _as_sent(array: Array) -> Array:
-    """Return integers of any size as those that a tensor can hold."""
-    if array.dtype.kind not in "iu":
-        return array
-    return array.astype(np.int32 if np.can_cast(array.dtype, np.int32) else np.int64, copy=False)
 
 
 def _listing(names: Iterable[str]) -> str:

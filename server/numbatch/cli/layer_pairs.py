@@ -44,6 +44,10 @@ def pair_layers(baseline: "ModelSummary", candidate: "ModelSummary", layers: Seq
     shapes = {layer.name: layer.output_shape for layer in baseline.layers}
     others = {layer.name: layer.output_shape for layer in candidate.layers}
     _check_same("inputs", [spec.shape for spec in baseline.inputs], [spec.shape for spec in candidate.inputs])
+    for one, other in zip(baseline.inputs, candidate.inputs, strict=True):
+        if one.data_type != other.data_type:
+            expected = f"expected {one.data_type} {one.name!r}, as in the first one"
+            raise CommandError(f"inputs: the second model has {other.data_type} {other.name!r}, {expected}")
     _check_same("outputs", [shapes[name] for name in baseline.outputs], [others[name] for name in candidate.outputs])
     outputs = dict(zip(baseline.outputs, candidate.outputs, strict=True))
     for name in layers:

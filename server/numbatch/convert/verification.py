@@ -16,14 +16,13 @@ from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from numbatch.wire.errors import error
 from numbatch.wire.layers import Shape
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array, as_float32, shape_text
+from numbatch.wire.tensors import Array, as_float32, as_numbers, shape_text
 
 if TYPE_CHECKING:
     from numbatch.engine import LoadedModel
 
 _BATCH_SIZE = 256
 _RANDOM_ROWS = 512
-_MOST = np.iinfo(np.int32).max
 
 
 class OutputDifference(NamedTuple):
@@ -240,13 +239,10 @@ def _arrays(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -
 
 
 def _row_numbers(x: npt.ArrayLike, field: str) -> Array:
-    numbers = np.asarray(x)
-    if numbers.dtype.kind not in "iu":
-        raise error(Reason.DATA_TYPE_MISMATCH, field=field, got=f"dtype {numbers.dtype}", expected="integers")
-    if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) <= _MOST:
-        got = f"{numbers.min()} to {numbers.max()}"
-        raise error(Reason.INDEX_OUT_OF_RANGE, field=field, got=got, expected=f"0 to {_MOST}")
-    return numbers.astype(np.int32)
+    numbers = as_numbers(x, field)
+    if numbers.dtype.kind != "i":
+        raise error(Reason.DATA_TYPE_MISMATCH, field=field, got=f"dtype {np.asarray(x).dtype}", expected="integers")
+    return numbers
 
 
 def _minibatches(arrays: Mapping[str, Array]) -> Iterable[Mapping[str, Array]]:
