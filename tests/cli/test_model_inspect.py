@@ -1,6 +1,7 @@
 """`numbatch model inspect`: the same description from disk and from a server."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from numbatch.wire.models import dense, flatten, sequential
 from support.command import numbatch
 from support.server import running_server, write_model
+from support.towers import tower
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_newest_version_of_a_model_is_shown(repository: Path) -> None:
-    outcome = numbatch("model", "inspect", repository / "net")
+    outcome = numbatch("model", "inspect", repository / "net", "--no-measure")
     lines = [line.split() for line in outcome.out.splitlines()]
     assert outcome.out.startswith("net/10  arithmetic f32-1\nA network.\ninputs   input [..., 2, 3]\n")
     assert ["flatten_0", "flatten", "[6]", "-", "0", "0"] in lines
@@ -34,23 +36,25 @@ def test_the_newest_version_of_a_model_is_shown(repository: Path) -> None:
 
 @pytest.mark.parametrize("path", ["net/10", "net/10/model.binpb", ".", "net"])
 def test_json_has_everything(repository: Path, path: str) -> None:
-    described = json.loads(numbatch("model", "inspect", repository / path, "--json").out)
+    described = json.loads(numbatch("model", "inspect", repository / path, "--json", "--no-measure").out)
     packed = [layer.pop("packed_bytes") for layer in described["layers"]]
     assert described.pop("packed_bytes") == sum(packed) > 47 * 4
+    assert described.pop("held_bytes") > sum(packed)
     assert described == {
         "name": "net",
         "version": None if path.endswith("binpb") else 10,
         "description": "A network.",
         "numeric_contract": "f32-1",
         "weights_precision": None,
-        "inputs": [{"name": "input", "shape": [2, 3]}],
-        "outputs": [{"name": "dense_2", "shape": [2]}],
+        "inputs": [{"name": "input", "data_type": "float32", "shape": [2, 3]}],
+        "outputs": [{"name": "dense_2", "data_type": "float32", "shape": [2]}],
         "layers": [
             layer("flatten_0", "flatten", ["input"], [6], "", 0),
             layer("hidden", "dense", ["flatten_0"], [5], "relu", 35),
             layer("dense_2", "dense", ["hidden"], [2], "softmax", 12),
         ],
         "parameter_count": 47,
+        "measured": None,
         "metadata": {"made_by": "a test"},
     }
 
@@ -64,6 +68,40 @@ def layer(name: str, kind: str, inputs: list[str], shape: list[int], activation:
         "activation": activation,
         "parameter_count": parameters,
     }
+
+
+def test_the_time_of_a_row_is_measured_alone_and_in_a_large_batch(repository: Path) -> None:
+    measured = json.loads(numbatch("model", "inspect", repository / "net", "--json").out)["measured"]
+    assert measured["compute_threads"] >= 1
+    assert [batch["rows"] for batch in measured["batches"]] == [1, 1024]
+    assert all(batch["seconds_per_row"] > 0 and batch["calls"] >= 3 for batch in measured["batches"])
+    out = numbatch("model", "inspect", repository / "net").out
+    assert re.search(r"\nmemory   [\d,]+ bytes: packed weights, and scratch memory for one batch\n", out)
+    assert re.search(
+        r"\ntime     [\d.]+ \w?s a row alone and [\d.]+ \w?s a row in batches of 1,024: medians on rand", out
+    )
+
+
+def test_the_types_of_inputs_and_what_takes_them_are_shown(tmp_path: Path) -> None:
+    out = numbatch("model", "inspect", write_model(tmp_path, tower()), "--no-measure").out
+    assert "inputs   x [..., 8], user int32 [..., 1], words int32 [..., 6]\n" in out
+    assert ["residual", "add", "norm,", "narrow", "[24]"] in [line.split()[:5] for line in out.splitlines()]
+
+
+def test_a_server_tells_the_types_too(server: str) -> None:
+    described = json.loads(numbatch("model", "inspect", "tower", "--server", server, "--json").out)
+    assert described["inputs"][1] == {"name": "user", "data_type": "int32", "shape": [1]}
+    assert (described["measured"], described["held_bytes"]) == (None, None)
+
+
+def test_the_graph_is_drawn_the_same_from_disk_and_from_a_server(server: str, tmp_path: Path) -> None:
+    write_model(tmp_path, tower())
+    outcome = numbatch("model", "inspect", tmp_path / "tower", "--no-measure", "--plot", tmp_path / "disk.svg")
+    assert (outcome.code, outcome.err) == (0, "")
+    numbatch("model", "inspect", "tower/1", "--server", server, "--plot", tmp_path / "server.svg")
+    drawn = (tmp_path / "disk.svg").read_text()
+    assert drawn.startswith("<svg ")
+    assert drawn == (tmp_path / "server.svg").read_text()
 
 
 def test_what_layers_take_is_shown_where_it_is_not_the_one_before(tmp_path: Path) -> None:
