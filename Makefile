@@ -12,19 +12,25 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--extra server --group build
 
+FRAMEWORKS := .venv-frameworks
+
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test check bench-kernels bench-service soak format proto lock clean
+.PHONY: help demo test test-frameworks check bench-kernels bench-service soak format proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s%s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.server ## Serve the example model and stream held-out images through it
 	$(BIN)/numbatch demo
 
 test: check ## Check and run every test
 	$(BIN)/python -m pytest
+
+test-frameworks: $(FRAMEWORKS)/.installed ## Test conversion beside Keras, PyTorch and scikit-learn (FRAMEWORKS_PIP_ARGS="...": CONTRIBUTING)
+	TF_CPP_MIN_LOG_LEVEL=2 TF_ENABLE_ONEDNN_OPTS=0 CUDA_VISIBLE_DEVICES= \
+		$(FRAMEWORKS)/bin/python -m pytest $(wildcard tests/frameworks tests/parity)
 
 check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stubs
 	$(BIN)/ruff format --check .
@@ -54,7 +60,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml anew (LOCK=--upgrade: at 
 	$(COMPILE) $(LOCK) --group dev --constraint requirements/server.txt --output-file requirements/dev.txt
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .venv-peers dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers $(FRAMEWORKS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:
@@ -94,3 +100,15 @@ $(BIN)/uv: | $(VENV)/pyvenv.cfg
 	@echo ".venv-peers/$*: installing $<"
 	-@$(BIN)/python -m venv --clear .venv-peers/$* && \
 		.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+
+# An environment of its own: the frameworks take gigabytes, and ask for versions that no server needs. What tests need
+# comes from the lock; PyTorch from wherever FRAMEWORKS_PIP_ARGS says, as its usual build brings what GPUs need.
+$(FRAMEWORKS)/.installed: requirements/frameworks.txt requirements/dev.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "$(FRAMEWORKS): installing requirements/dev.txt and requirements/frameworks.txt"
+	@$(BIN)/python -m venv --clear $(FRAMEWORKS)
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--requirement requirements/dev.txt
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements/frameworks.txt $(FRAMEWORKS_PIP_ARGS)
+	@touch $@

@@ -55,7 +55,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.chdir(tmp_path)
     Path("tower.onnx").write_bytes(b"\x08\x0a\x3a\x00")
     Path("tower.pt2").write_bytes(b"stands for it")
-    Path("weights.safetensors").write_bytes(b"stands for it")
+    Path("weights.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     Path("net.json").write_text('{"class_name": "Sequential", "config": {}}')
     return reader
 
@@ -178,6 +178,23 @@ def test_readers_get_what_belongs_to_them(reader: Reader) -> None:
         (Path("net.json"), {"name": "", "weights": Path("weights.safetensors")}),
         (Path("tower.pt2"), {"name": "b", "architecture": Path("net.json")}),
     ]
+
+
+def test_the_architecture_of_weights_may_be_a_live_module(reader: Reader) -> None:
+    Path("towers_here.py").write_text("class Net: pass\n")
+    numbatch("model", "import", "weights.safetensors", "-o", "models", "--architecture", "towers_here:Net")
+    ((_, given),) = reader.calls
+    assert type(given["architecture"]).__name__ == "Net"
+
+
+def test_a_module_of_pytorch_is_called_with_the_first_rows(reader: Reader) -> None:
+    np.save("rows.npy", np.ones((3, 4)))
+    np.savez("rows.npz", input=np.ones((3, 4)))
+    numbatch("model", "import", "tower.pt2", "-o", "models", "--input", "rows.npy")
+    numbatch("model", "import", "tower.pt2", "-o", "models", "--input", "rows.npz")
+    one, named = (given["example"] for _, given in reader.calls)
+    assert (one.shape, one.dtype) == ((3, 4), np.float32)
+    assert named["input"].shape == (3, 4)
 
 
 @pytest.mark.parametrize(

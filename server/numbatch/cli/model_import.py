@@ -4,6 +4,7 @@ import json
 import math
 import re
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +49,9 @@ _UNLIMITED = 1000
 @click.option("--weights", type=_FILE, metavar="FILE", help="The weights of an architecture of Keras in .json.")
 @click.option(
     "--architecture",
-    type=_FILE,
-    metavar="FILE",
-    help="The network that weights of PyTorch belong to: a model.txtpb without weights.",
+    metavar="FILE|MODULE:ATTRIBUTE",
+    help="The network that weights of PyTorch belong to: a .txtpb file, a model of numbatch without weights; or a live "
+    "module.",
 )
 @click.option(
     "--input",
@@ -86,7 +87,7 @@ def import_(
     force: bool,
     text: bool,
     weights: Path | None,
-    architecture: Path | None,
+    architecture: str | None,
     files: Sequence[str],
     wanted: bool | None,
     rows: int,
@@ -97,9 +98,9 @@ def import_(
     """Make a model of one of Keras, PyTorch, scikit-learn or ONNX, and verify it.
 
     SOURCE is a file (.keras, .h5, .onnx, .pt2, .skops; .json of Keras with --weights; .safetensors or .pt of PyTorch
-    with --architecture), a SavedModel folder, or package.module:attribute: a model in a program of yours, or a function
-    that returns one. The module is looked for in the current folder too, and importing it RUNS ITS CODE: name only
-    modules that you trust. Files are never unpickled.
+    with --architecture), a SavedModel folder, or package.module:attribute: a model in a program of yours, or a class or
+    function that returns one. The module is looked for in the current folder too, and importing it RUNS ITS CODE: name
+    only modules that you trust. Nothing in a file is run: pickles are refused.
 
     Then both run on the same rows, the model here and the original in its framework. If an output is further from the
     original's than rounding explains, nothing is written and the exit code is 1.
@@ -110,7 +111,8 @@ def import_(
       numbatch model import churn.onnx --output models --name churn --input customers.csv
       numbatch model import train:build_model --output models --input rows.npy
       numbatch model import net.json --weights net.weights.h5 --output models --version 3 --force
-      numbatch model import net.safetensors --architecture net.txtpb --output models --no-verify
+      numbatch model import net.safetensors --architecture train:Net --output models
+      numbatch model import net.safetensors --architecture net.txtpb --output models
     """  # noqa: D301
     # Only now: --help does not need them.
     from numbatch.convert import detect, read
@@ -122,7 +124,7 @@ def import_(
         name=name or "",
         weights=weights,
         architecture=architecture,
-        example=_example(files[0]) if files and found.framework == "torch" else (),
+        example=_example(files[0]) if files and found.framework == "torch" else None,
     )
     model = converted.model
     model.name = _name(name, model.name)
@@ -157,15 +159,23 @@ def import_(
     return ExitCode.OK
 
 
-def _example(path: str) -> tuple[Array, ...]:
-    """Return the arrays of a file in their order, whatever they are called."""
-    if Path(path).suffix.lower() == ".npz":
+def _example(path: str) -> Array | dict[str, Array] | None:
+    """Return what a module of PyTorch may be called with: the array of a .npy, those of a .npz by name."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npy", ".npz"):
+        return None
+    try:
         with Path(path).open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
-            return tuple(arrays[name] for name in arrays)
-    if Path(path).suffix.lower() == ".npy":
-        return (np.load(path, allow_pickle=False),)
-    raise CommandError(f"{path}: a live module of PyTorch is traced with a .npy or .npz file", ExitCode.USAGE)
+            if isinstance(arrays, np.ndarray):
+                return _single(arrays)
+            return {name: _single(arrays[name]) for name in arrays}
+    except (ValueError, EOFError, zipfile.BadZipFile) as broken:
+        raise CommandError(f"{path}: no {suffix} file of numbers: {broken}") from broken
+
+
+def _single(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _name(given: str | None, named: str) -> str:

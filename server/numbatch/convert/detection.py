@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from numbatch.convert.live import framework_of, live_object
+from numbatch.convert.live import framework_of, is_live, live_object
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 
@@ -36,8 +36,6 @@ class Detected(NamedTuple):
 READABLE = (
     "a .keras, .h5, .json, .pt2, .pt, .safetensors, .onnx or .skops file, a SavedModel folder, or module:attribute"
 )
-
-_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
@@ -91,7 +89,7 @@ def detect(source: str | Path) -> Detected:
         MODEL_CORRUPT, if it is nothing that can be read.
     """
     path = Path(source)
-    if not path.exists() and _ATTRIBUTE.fullmatch(str(source)):
+    if is_live(source):
         value, attribute = live_object(str(source))
         return Detected(framework_of(value, str(source)), f"a live {type(value).__name__}", value, attribute)
     name = path.resolve().name.split(".")[0]

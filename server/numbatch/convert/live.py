@@ -1,6 +1,7 @@
 """Models that live in a program: `package.module:attribute`, and whose they are."""
 
 import importlib
+import re
 import sys
 import traceback
 from functools import reduce
@@ -10,6 +11,8 @@ from typing import Any
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
 # By the packages that define an object's class and its bases. Keras comes first: its models may be modules of PyTorch.
 _FRAMEWORKS = {
     "keras": {"keras", "tensorflow", "tf_keras"},
@@ -18,6 +21,11 @@ _FRAMEWORKS = {
     "sklearn": {"sklearn"},
 }
 _REQUIREMENTS = {package for packages in _FRAMEWORKS.values() for package in packages}
+
+
+def is_live(source: str | Path) -> bool:
+    """Return whether a source reads `package.module:attribute`, and is no file."""
+    return _ATTRIBUTE.fullmatch(str(source)) is not None and not Path(source).exists()
 
 
 def live_object(text: str) -> tuple[Any, str]:

@@ -1,15 +1,14 @@
 """Reading a source with the reader of its framework."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from numbatch import convert
 from numbatch.convert.converted import Converted
 from numbatch.convert.detection import Detected
+from numbatch.convert.live import is_live, live_object
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array
 
 
 def read(
@@ -18,7 +17,7 @@ def read(
     name: str = "",
     weights: str | Path | None = None,
     architecture: str | Path | None = None,
-    example: Sequence[Array] = (),
+    example: Any = None,
 ) -> Converted:
     """Read what `detect` found.
 
@@ -30,10 +29,11 @@ def read(
         The model's name. Default: that of the source.
     weights : path, optional
         The weights of an architecture of Keras in .json.
-    architecture : path, optional
-        A model of numbatch without weights (model.txtpb), for weights of PyTorch.
-    example : sequence of ndarray
-        One array for each input, for a live module of PyTorch, which is traced with them.
+    architecture : str or Path, optional
+        The network that weights of PyTorch belong to: a model of numbatch without weights (a .txtpb file), or
+        `package.module:attribute`, a live module or a callable that returns one.
+    example : array, tuple or mapping of arrays, optional
+        What a live module of PyTorch is called with, to be traced. Other sources need none.
 
     Raises
     ------
@@ -51,14 +51,21 @@ def read(
     if architecture is not None:
         if framework != "torch":
             raise _misplaced("architecture", detected, "weights of PyTorch: .safetensors, .pt or .pth")
-        given["architecture"] = architecture
-    if example and framework == "torch":
-        given["example"] = tuple(example)
+        given["architecture"] = _architecture(architecture)
+    if example is not None and framework == "torch":
+        given["example"] = example
     reader = getattr(convert, f"from_{framework}")
     converted: Converted = reader(source, **given)
     if not converted.model.name:
         converted.model.name = detected.name
     return converted
+
+
+def _architecture(architecture: str | Path) -> Any:
+    if is_live(architecture):
+        module, _ = live_object(str(architecture))
+        return module
+    return Path(architecture)
 
 
 def _misplaced(field: str, detected: Detected, expected: str) -> Exception:
