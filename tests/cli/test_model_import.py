@@ -124,7 +124,8 @@ def test_more_may_be_allowed_or_nothing_verified(reader: Reader) -> None:
     assert files() == ["models/net/1/model.binpb", "models/net/2/model.binpb"]
 
 
-def test_without_the_framework_it_says_that_it_did_not_verify(reader: Reader) -> None:
+def test_without_the_framework_it_says_that_it_did_not_verify(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     reader.original = False
     outcome = numbatch("model", "import", "tower.onnx", "--output", "models")
     hint = "there is no original to compare with, as onnxruntime is not installed: pip install onnxruntime"
@@ -133,6 +134,12 @@ def test_without_the_framework_it_says_that_it_did_not_verify(reader: Reader) ->
     insisted = numbatch("model", "import", "tower.onnx", "--output", "models", "--verify")
     assert (insisted.code, insisted.err) == (2, f"numbatch: error: --verify: {hint}\n")
     assert files() == ["models/net/1/model.binpb"]
+
+
+def test_a_source_that_cannot_be_run_is_not_taken_for_a_missing_framework(reader: Reader) -> None:
+    reader.original = False
+    outcome = numbatch("model", "import", "tower.onnx", "--output", "models")
+    assert "not verified: there is no original to compare with: an ONNX file cannot be run by itself\n" in outcome.out
 
 
 def test_rows_of_files_are_verified_beside_random_ones(reader: Reader) -> None:

@@ -107,6 +107,11 @@ def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content: bytes, 
     assert problem in refused.value.message
 
 
+def test_torchscript_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"a TorchScript archive; export the module .*torch\.export\.save"):
+        detect(archive(tmp_path / "m.pt", "m/data.pkl", "m/code/__torch__/net.py", "m/constants.pkl"))
+
+
 def test_archives_and_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CorruptModelError, match="got arrays of NumPy, without a network"):
         detect(archive(tmp_path / "m.npz", "arr_0.npy"))

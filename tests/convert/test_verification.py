@@ -84,7 +84,7 @@ def test_nan_in_both_is_the_same() -> None:
     graph = GraphWriter("sum")
     x = graph.input("x", [2])
     model = graph.model([graph.dense(x, np.ones((2, 2)), name="y")])
-    found = verify(converted(model), [[math.nan, 1], [1, 2]], rows=0)
+    found = verify(converted(model), np.array([[math.nan, 1], [1, 2]]), rows=0)
     assert found.passed
     assert found.checks[0].outputs[0].max_abs == 0
 
@@ -135,7 +135,7 @@ def test_outputs_of_another_shape_are_a_mistake_of_the_reader() -> None:
 
 
 def test_several_inputs_row_numbers_and_several_outputs_pass() -> None:
-    rows = {"x": RNG.standard_normal((5, 8)), "user": [[3]] * 5, "words": np.zeros((5, 6), np.uint8)}
+    rows: dict[str, Any] = {"x": RNG.standard_normal((5, 8)), "user": [[3]] * 5, "words": np.zeros((5, 6), np.uint8)}
     found = verify(converted(tower()), rows)
     assert found.passed
     assert [[output.name for output in check.outputs] for check in found.checks] == [["score", "kind"]] * 2

@@ -33,7 +33,8 @@ def as_text(report: Report) -> RenderableType:
     """Return a report for people: the files, the notes, a table of each check."""
     lines = []
     if report["files"]:
-        size = f"{report['layers']} layers, {report['parameter_count']:,} parameters"
+        count = "1 layer" if report["layers"] == 1 else f"{report['layers']} layers"
+        size = f"{count}, {report['parameter_count']:,} parameters"
         lines += [f"{', '.join(report['files'])}: {size}, of {report['kind']}"]
     lines += [f"note: {note}" for note in report["notes"]]
     if report["not_verified"]:

@@ -1,5 +1,6 @@
 """`numbatch model import`."""
 
+import importlib.util
 import json
 import math
 import re
@@ -22,7 +23,7 @@ from numbatch.wire.names import is_model_name
 from numbatch.wire.tensors import Array
 
 if TYPE_CHECKING:
-    from numbatch.convert import Converted, Verification
+    from numbatch.convert import Converted, Detected, Verification
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _ROWS = 512
@@ -118,21 +119,22 @@ def import_(
     from numbatch.convert import detect, read
     from numbatch.engine import validate_model
 
+    name = "" if name is None else _checked(name)
     found = detect(source)
     converted = read(
         found,
-        name=name or "",
+        name=name,
         weights=weights,
         architecture=architecture,
         example=_example(files[0]) if files and found.framework == "torch" else None,
     )
     model = converted.model
-    model.name = _name(name, model.name)
+    model.name = name or _named(model.name)
     folder = version_folder(output / model.name, version, force=force)
     validate_model(model)
     verification = None
     if wanted and converted.reference is None:
-        raise CommandError(f"--verify: {_not_verified(found.framework)}", ExitCode.USAGE)
+        raise CommandError(f"--verify: {_not_verified(found)}", ExitCode.USAGE)
     if wanted is not False and converted.reference is not None:
         verification = _verify(converted, files, rows, seed, tolerance)
     passed = verification is None or verification.passed
@@ -147,7 +149,7 @@ def import_(
         "parameter_count": sum(math.prod(each.shape) for _, each in named_weights(model)),
         "notes": list(converted.notes),
         "verification": verification_report(verification, files, seed) if verification else None,
-        "not_verified": "" if verification else "not asked for" if wanted is False else _not_verified(found.framework),
+        "not_verified": "" if verification else "not asked for" if wanted is False else _not_verified(found),
     }
     if json_wanted:
         click.echo(json.dumps(report))
@@ -178,14 +180,16 @@ def _single(array: Array) -> Array:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def _name(given: str | None, named: str) -> str:
-    name = named if given is None else given
-    if given is None and not is_model_name(name):
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:128]
+def _checked(name: str) -> str:
     if not is_model_name(name):
         expected = "1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or a digit"
         raise click.UsageError(f"model name: got {name!r}, expected {expected}; give one with --name")
     return name
+
+
+def _named(name: str) -> str:
+    """Return the nearest name that a model may have."""
+    return _checked(name if is_model_name(name) else re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:128])
 
 
 def _verify(
@@ -209,8 +213,10 @@ def _rows(path: str, converted: "Converted") -> dict[str, Array]:
     }
 
 
-def _not_verified(framework: str) -> str:
-    module = "onnxruntime" if framework == "onnx" else framework
+def _not_verified(found: "Detected") -> str:
+    module = "onnxruntime" if found.framework == "onnx" else found.framework
+    if importlib.util.find_spec(module):
+        return f"there is no original to compare with: {found.kind} cannot be run by itself"
     package = what_installs(ModuleNotFoundError(name=module))
     return f"there is no original to compare with, as {module} is not installed: pip install {package}"
 

@@ -10,7 +10,28 @@ with, and notes.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numbatch.convert.converted import Converted
+    from numbatch.convert.detection import Detected, detect
+    from numbatch.convert.reading import read
+    from numbatch.convert.verification import Verification, verify
+
+__all__ = [
+    "Converted",
+    "Detected",
+    "Verification",
+    "detect",
+    "from_keras",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
+    "read",
+    "to_keras",
+    "to_onnx",
+    "verify",
+]
 
 _PLACES = {
     "Converted": "converted",

@@ -138,6 +138,12 @@ def _of_file(path: Path) -> tuple[str, str]:
 def _of_archive(path: Path) -> tuple[str, str]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
+    if _any_is(r"[^/]+/code/.*", names):
+        problem = "a TorchScript archive"
+        hint = (
+            "export the module where it is defined: torch.export.save(torch.export.export(module, args), 'model.pt2')"
+        )
+        raise error(Reason.FEATURE_UNSUPPORTED, problem, field=str(path), hint=hint)
     for pattern, framework, kind in _IN_ARCHIVES:
         if _any_is(pattern, names):
             return framework, kind
