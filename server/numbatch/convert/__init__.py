@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numbatch.convert.converted import Converted
     from numbatch.convert.detection import Detected, detect
     from numbatch.convert.reading import read
+    from numbatch.convert.torch import from_torch
     from numbatch.convert.verification import Verification, verify
 
 __all__ = [
