@@ -128,6 +128,16 @@ def test_without_an_original_there_is_nothing_to_compare_with() -> None:
         verify(Converted(perceptron()))
 
 
+def test_an_original_that_fails_says_how() -> None:
+    def fails(_: Any) -> dict[str, Any]:
+        raise RuntimeError("expected batches of 8")
+
+    with pytest.raises(
+        NumbatchError, match="the original fails on 256 rows: RuntimeError: expected batches of 8; give"
+    ):
+        verify(Converted(perceptron(), fails))
+
+
 def test_outputs_of_another_shape_are_a_mistake_of_the_reader() -> None:
     model = perceptron()
     with pytest.raises(NumbatchError, match=r"scores: of the original's output: got \[256\]"):

@@ -9,14 +9,13 @@ import numpy.typing as npt
 
 from numbatch.convert.converted import Converted, Reference
 from numbatch.convert.difference import Difference
+from numbatch.convert.given_rows import GivenRows
 from numbatch.convert.random_rows import RandomRows, random_inputs
 from numbatch.convert.tolerance import tolerances
-from numbatch.v1.model_pb2 import Model
-from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from numbatch.wire.errors import error
 from numbatch.wire.layers import Shape
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array, as_float32, as_numbers, shape_text
+from numbatch.wire.tensors import Array, shape_text
 
 if TYPE_CHECKING:
     from numbatch.engine import LoadedModel
@@ -148,8 +147,8 @@ def verify(
     Raises
     ------
     InvalidArgumentError
-        MISSING_INPUT, UNKNOWN_INPUT or SHAPE_MISMATCH, if the rows do not fit; INVALID_FIELD, if there is no reference
-        or nothing to compare.
+        MISSING_INPUT, UNKNOWN_INPUT or SHAPE_MISMATCH, if the rows do not fit; INVALID_FIELD, if there is no reference,
+        it fails, or there are no rows.
     ModelError
         If the engine cannot load the converted model.
     """
@@ -159,7 +158,7 @@ def verify(
         raise error(Reason.INVALID_FIELD, "nothing to compare with", field="converted.reference", expected=expected)
     if rows < 1 and inputs is None:
         raise error(Reason.INVALID_FIELD, field="rows", got=rows, expected="1 or more, or inputs")
-    given = None if inputs is None else _arrays(model, inputs)
+    given = None if inputs is None else GivenRows.of(model, inputs)
     # Only now: it takes a second to import.
     from numbatch.engine import load_model
 
@@ -170,7 +169,7 @@ def verify(
         random = RandomRows(random_inputs(model), rows, seed)
         checks.append(_check(ours, converted.reference, random.minibatches(_BATCH_SIZE), limits, given=False))
     if given is not None:
-        checks.append(_check(ours, converted.reference, _minibatches(given), limits, given=True))
+        checks.append(_check(ours, converted.reference, given.minibatches(_BATCH_SIZE), limits, given=True))
     return Verification(tuple(checks))
 
 
@@ -186,7 +185,7 @@ def _check(
     shapes: dict[str, Shape] = {}
     rows = 0
     for minibatch in minibatches:
-        got, expected = ours.infer(minibatch, layers=list(limits)), reference(minibatch)
+        got, expected = ours.infer(minibatch, layers=list(limits)), _original(reference, minibatch)
         for name, array in got.items():
             original = np.asarray(expected[name])
             if original.shape != array.shape:
@@ -201,6 +200,17 @@ def _check(
     return Check(given, rows, outputs)
 
 
+def _original(reference: Reference, minibatch: Mapping[str, Array]) -> Mapping[str, Array]:
+    try:
+        return reference(minibatch)
+    except Exception as failure:
+        problem = (
+            f"the original fails on {len(next(iter(minibatch.values())))} rows: {type(failure).__name__}: {failure}"
+        )
+        hint = "give rows that it takes as inputs, or do not verify"
+        raise error(Reason.INVALID_FIELD, problem, field="converted.reference", hint=hint) from failure
+
+
 def _output(name: str, shape: Shape, difference: Difference, tolerance: float) -> OutputDifference:
     return OutputDifference(
         name,
@@ -213,39 +223,3 @@ def _output(name: str, shape: Shape, difference: Difference, tolerance: float) -
         difference.not_finite_alone,
         tolerance,
     )
-
-
-def _arrays(model: Model, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-    """Return given rows by input name, of the types and shapes that the model takes."""
-    names = [spec.name for spec in model.inputs]
-    given = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
-    for name in given:
-        if name not in names:
-            raise error(Reason.UNKNOWN_INPUT, field="inputs", got=repr(name), expected=", ".join(names))
-    arrays = {}
-    for spec in model.inputs:
-        if spec.name not in given:
-            raise error(Reason.MISSING_INPUT, field="inputs", got=", ".join(given), expected=repr(spec.name))
-        integer = spec.data_type == DATA_TYPE_INT32
-        array = (_row_numbers if integer else as_float32)(given[spec.name], spec.name)
-        if array.shape[1:] != tuple(spec.shape) or not array.ndim:
-            expected = f"[rows, {', '.join(map(str, spec.shape))}]"
-            raise error(Reason.SHAPE_MISMATCH, field=spec.name, got=shape_text(array.shape), expected=expected)
-        arrays[spec.name] = array
-    if len({len(array) for array in arrays.values()}) > 1 or not len(next(iter(arrays.values()))):
-        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise error(Reason.SHAPE_MISMATCH, "rows", field="inputs", got=lengths, expected="as many of each, 1 or more")
-    return arrays
-
-
-def _row_numbers(x: npt.ArrayLike, field: str) -> Array:
-    numbers = as_numbers(x, field)
-    if numbers.dtype.kind != "i":
-        raise error(Reason.DATA_TYPE_MISMATCH, field=field, got=f"dtype {np.asarray(x).dtype}", expected="integers")
-    return numbers
-
-
-def _minibatches(arrays: Mapping[str, Array]) -> Iterable[Mapping[str, Array]]:
-    rows = len(next(iter(arrays.values())))
-    for start in range(0, rows, _BATCH_SIZE):
-        yield {name: array[start : start + _BATCH_SIZE] for name, array in arrays.items()}
