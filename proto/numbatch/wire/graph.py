@@ -202,6 +202,18 @@ class GraphWriter:
         layer.embedding.start, layer.embedding.stop = start, stop
         return self._add(layer, [ids], name, table=table)
 
+    def layer(
+        self, layer: Layer, inputs: Sequence[Symbol], *, name: str = "", **weights: npt.ArrayLike | None
+    ) -> Symbol:
+        """Add a layer of any kind, described by its message but for the name, the inputs and the weights.
+
+        The weights are those of its kind (`numbatch.wire.layers`), by the names of their fields.
+        """
+        described = Layer()
+        described.CopyFrom(layer)
+        there = [parameter.name for parameter in parameters_of(described, inputs[0].shape)]
+        return self._add(described, inputs, name, **(dict.fromkeys(there) | weights))
+
     def model(self, outputs: Sequence[Symbol]) -> Model:
         """Return the model, with these outputs; an input among them becomes a linear layer of its own."""
         taken = [self.activation(each, "linear") if self._is_input(each) else each for each in outputs]
@@ -234,11 +246,11 @@ class GraphWriter:
 
     def _unique(self, name: str) -> str:
         """Return a name that a layer may have, and that none has so far."""
-        clean = re.sub(r"[^A-Za-z0-9._/:-]+", "_", name).lstrip("._/:-")[: _LONGEST_NAME - 8] or "layer"
+        clean = re.sub(r"[^A-Za-z0-9._/:-]+", "_", name).lstrip("._/:-")[:_LONGEST_NAME] or "layer"
         unique, number = clean, 0
         while unique in self._names:
             number += 1
-            unique = f"{clean}_{number}"
+            unique = f"{clean[: _LONGEST_NAME - 8]}_{number}"
         self._names.add(unique)
         return unique
 

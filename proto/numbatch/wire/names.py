@@ -33,13 +33,15 @@ def activation_name(function: int) -> str:
     return value.name.removeprefix(_PREFIX).lower() if value else f"activation {function}"
 
 
-def activation_function(name: str) -> ActivationFunction:
+def activation_function(name: str, field: str = "activation") -> ActivationFunction:
     """Return the activation of this name.
 
     Parameters
     ----------
     name : str
         Its name in model.proto, in lower case and without the prefix: "relu", "gelu_erf".
+    field : str
+        What it is, for errors.
 
     Raises
     ------
@@ -49,5 +51,5 @@ def activation_function(name: str) -> ActivationFunction:
     value = ActivationFunction.DESCRIPTOR.values_by_name.get(_PREFIX + name.upper())
     if value is None or value.number == 0:
         known = ", ".join(activation_name(number) for number in ActivationFunction.values() if number)
-        raise error(Reason.INVALID_FIELD, "no such activation", field="activation", got=repr(name), expected=known)
+        raise error(Reason.INVALID_FIELD, "no such activation", field=field, got=repr(name), expected=known)
     return cast("ActivationFunction", value.number)
