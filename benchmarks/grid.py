@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -61,10 +61,10 @@ class Network(NamedTuple):
         weights = self.weights()
         activations = ["relu"] * (len(weights) - 1) + [self.output]
         layers = [
-            dense(len(bias), activation, kernel=kernel, bias=bias)
+            Dense(len(bias), activation, weights=[kernel, bias])
             for (kernel, bias), activation in zip(weights, activations, strict=True)
         ]
-        return sequential("bench", self.widths[:1], layers)
+        return Sequential([Input(self.widths[:1]), *layers]).to_message("bench")
 
     def batch(self, rows: int) -> Array:
         """Return inputs."""

@@ -18,13 +18,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from benchmarks.machine import describe
 from numbatch.cli.model_files import write_model
 from numbatch.client import Client
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import RandomNormal
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 
 MB = 10**6
 EXAMPLE = Path(__file__).parent.parent / "models"
@@ -62,9 +61,8 @@ def memory_of(pid: int) -> Resident:
 def network(weights_bytes: int, layers: int) -> Model:
     """Return a chain of square layers of about so many bytes together."""
     width = int((weights_bytes / 4 / layers) ** 0.5)
-    rng = np.random.default_rng(1)
-    kernels = (rng.standard_normal((width, width), np.float32) for _ in range(layers))
-    return sequential("large", [width], [dense(width, "relu", kernel=kernel) for kernel in kernels])
+    chain = [Dense(width, "relu", kernel_initializer=RandomNormal(stddev=1.0)) for _ in range(layers)]
+    return Sequential([Input((width,)), *chain], seed=1).to_message("large")
 
 
 def write(model: Model, repository: Path, form: str) -> int:

@@ -24,8 +24,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 
 HELD_OUT = 360
 SEED = 1797
@@ -84,21 +84,19 @@ def to_model(classifier: Any, held_out: Digits) -> Model:
     kernels = [first / GREY_LEVELS, *others]
     names = [f"hidden_{i + 1}" for i in range(len(others))] + ["probabilities"]
     activations = ["relu"] * len(others) + ["softmax"]
-    model = sequential(
+    model = Sequential([Input(held_out.pixels.shape[1:], name="pixels")])
+    for name, activation, kernel, bias in zip(names, activations, kernels, classifier.intercepts_, strict=True):
+        model.add(Dense(kernel.shape[1], activation, weights=[kernel, bias], name=name))
+    return model.to_message(
         "digits",
-        [held_out.pixels.shape[1]],
-        [
-            dense(kernel.shape[1], activation, name=name, kernel=kernel, bias=bias)
-            for name, activation, kernel, bias in zip(names, activations, kernels, classifier.intercepts_, strict=True)
-        ],
+        description="Which digit is on a scanned image of 8 x 8 pixels, grey levels 0 (white) to 16 (black).",
+        metadata={
+            "classes": ",".join(str(label) for label in classifier.classes_),
+            "heldout_accuracy": f"{accuracy(classifier, held_out):.4f}",
+            "training_data": "1437 of the 1797 images of sklearn.datasets.load_digits",
+            "trained_by": f"models/train_digits.py, scikit-learn {sklearn.__version__}, NumPy {np.__version__}",
+        },
     )
-    model.inputs[0].name = "pixels"
-    model.description = "Which digit is on a scanned image of 8 x 8 pixels, grey levels 0 (white) to 16 (black)."
-    model.metadata["classes"] = ",".join(str(label) for label in classifier.classes_)
-    model.metadata["heldout_accuracy"] = f"{accuracy(classifier, held_out):.4f}"
-    model.metadata["training_data"] = "1437 of the 1797 images of sklearn.datasets.load_digits"
-    model.metadata["trained_by"] = f"models/train_digits.py, scikit-learn {sklearn.__version__}, NumPy {np.__version__}"
-    return model
 
 
 def write(folder: Path, model: Model, held_out: Digits) -> None:

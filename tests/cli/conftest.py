@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from numbatch.wire.models import dense, flatten, sequential
+from numbatch.models import Dense, Flatten, Input, Sequential
+from numbatch.models.initializers import Constant
 from support.server import running_server
 from support.towers import tower
 
 # x -> once: x -> twice: 2 x, the output
-DOUBLE = sequential(
-    "double", [2], [dense(2, name="once", kernel=np.eye(2)), dense(2, name="twice", kernel=2 * np.eye(2))]
+ONCE, TWICE = (
+    Dense(2, kernel_initializer=Constant(factor * np.eye(2)), name=name) for factor, name in ((1, "once"), (2, "twice"))
 )
+DOUBLE = Sequential([Input((2,)), ONCE, TWICE]).to_message("double")
 # a 2 x 2 image -> the sum of its pixels
-SUM = sequential("sum", [2, 2], [flatten(), dense(1, name="sum", kernel=np.ones((4, 1)))])
+SUM = Sequential([Input((2, 2)), Flatten(), Dense(1, kernel_initializer="ones", name="sum")]).to_message("sum")
 
 
 @pytest.fixture(scope="session")

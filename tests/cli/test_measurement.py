@@ -7,8 +7,8 @@ import pytest
 
 from numbatch.cli.measurement import measure
 from numbatch.engine import load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.wire.graph import GraphWriter
-from numbatch.wire.models import dense, sequential
 from support.towers import tower
 
 
@@ -23,7 +23,7 @@ def clock(step: float) -> Callable[[], float]:
     [(1e-5, 1024), (1e-3, 64), (0.02, 2), (0.5, 1)],
 )
 def test_a_slow_model_is_measured_in_smaller_batches(step: float, rows: int) -> None:
-    timings = measure(load_model(sequential("net", [4], [dense(2)], seed=1)), clock(step))
+    timings = measure(load_model(Sequential([Input((4,)), Dense(2)], seed=1).to_message("net")), clock(step))
     assert [timing.rows for timing in timings] == ([1, rows] if rows > 1 else [1])
     assert timings[0].seconds_per_row == pytest.approx(step)
     assert timings[-1].seconds_per_row == pytest.approx(step / rows)

@@ -10,9 +10,11 @@ import pytest
 
 from numbatch.engine import load_model
 from numbatch.engine.precision import round_to_bfloat16
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import Constant
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.graph import GraphWriter
-from numbatch.wire.models import array_of, dense, sequential
+from numbatch.wire.models import array_of
 from support.command import numbatch
 from support.server import write_model
 from support.towers import tower
@@ -21,7 +23,8 @@ DIGITS = Path(__file__).parents[2] / "models" / "digits"
 
 
 def net(*, seed: int = 1, units: int = 3, name: str = "scores") -> Model:
-    return sequential("net", [4], [dense(5, "tanh", name="hidden"), dense(units, name=name)], seed=seed)
+    layers = [Dense(5, "tanh", name="hidden"), Dense(units, name=name)]
+    return Sequential([Input((4,)), *layers], seed=seed).to_message("net")
 
 
 @pytest.fixture
@@ -189,16 +192,16 @@ def test_labels_give_the_accuracy_of_both(folder: Path, rows: Path, tmp_path: Pa
     ("other", "problem"),
     [
         (
-            sequential("net", [9], [dense(3)], seed=1),
+            Sequential([Input((9,)), Dense(3)], seed=1).to_message("net"),
             "inputs: the second model has [9], expected [4], as the first one",
         ),
         (net(units=2), "outputs: the second model has [2], expected [3], as the first one"),
         (
-            sequential("net", [4], [dense(6, name="hidden"), dense(3)], seed=1),
+            Sequential([Input((4,)), Dense(6, name="hidden"), Dense(3)], seed=1).to_message("net"),
             "layer 'hidden': the second model has [6], expected [5], as the first one",
         ),
         (
-            sequential("net", [4], [dense(3, name="scores")], seed=1),
+            Sequential([Input((4,)), Dense(3, name="scores")], seed=1).to_message("net"),
             "layer 'hidden': not in the second model, which has scores",
         ),
     ],
@@ -236,12 +239,13 @@ def test_what_cannot_be_compared_is_said(
     folder: Path, rows: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, problem: str
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    one = sequential("other", [4], [dense(1)], seed=1)
+    one = Sequential([Input((4,)), Dense(1)], seed=1).to_message("other")
     write_model(folder.parent, one)
     np.save("labels.npy", [0, 1, 2])
     Path("halves.csv").write_text("0.5\n")
     if arguments == ["huge"]:
-        write_model(folder.parent, sequential("huge", [1], [dense(1, kernel=[[3.4e38]])]))
+        huge = Dense(1, kernel_initializer=Constant(3.4e38))
+        write_model(folder.parent, Sequential([Input((1,)), huge]).to_message("huge"))
     outcome = numbatch("model", "compare", *arguments)
     assert (outcome.code, outcome.out) == (code, "")
     assert problem in outcome.err

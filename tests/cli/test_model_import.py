@@ -12,14 +12,14 @@ import pytest
 from numbatch import convert
 from numbatch.convert import Converted
 from numbatch.engine import load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
-from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Reason
 from support import numpy_model
 from support.command import numbatch
 
-NET = sequential("net", [4], [dense(5, "tanh", name="hidden"), dense(3, name="scores")], seed=1)
+NET = Sequential([Input((4,)), Dense(5, "tanh", name="hidden"), Dense(3, name="scores")], seed=1).to_message("net")
 NET.outputs.append("scores")
 
 

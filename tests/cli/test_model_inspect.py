@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from numbatch.wire.models import dense, flatten, sequential
+from numbatch.models import Dense, Flatten, Input, Sequential
 from support.command import numbatch
 from support.server import running_server, write_model
 from support.towers import tower
@@ -15,8 +15,9 @@ from support.towers import tower
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Two versions of `net`, the newer one with a description and metadata."""
-    write_model(tmp_path, sequential("net", [4], [dense(1)], seed=1), 1)
-    model = sequential("net", [2, 3], [flatten(), dense(5, "relu", name="hidden"), dense(2, "softmax")], seed=1)
+    write_model(tmp_path, Sequential([Input((4,)), Dense(1)], seed=1).to_message("net"), 1)
+    layers = [Flatten(), Dense(5, "relu", name="hidden"), Dense(2, "softmax")]
+    model = Sequential([Input((2, 3)), *layers], seed=1).to_message("net")
     model.description = "A network."
     model.metadata["made_by"] = "a test"
     write_model(tmp_path, model, 10)
@@ -27,9 +28,9 @@ def test_the_newest_version_of_a_model_is_shown(repository: Path) -> None:
     outcome = numbatch("model", "inspect", repository / "net", "--no-measure")
     lines = [line.split() for line in outcome.out.splitlines()]
     assert outcome.out.startswith("net/10  arithmetic f32-1\nA network.\ninputs   input [..., 2, 3]\n")
-    assert ["flatten_0", "flatten", "[6]", "-", "0", "0"] in lines
+    assert ["flatten", "flatten", "[6]", "-", "0", "0"] in lines
     assert ["hidden", "dense", "[5]", "relu", "35"] in [line[:5] for line in lines]
-    assert ["dense_2", "dense", "[2]", "softmax", "12"] in [line[:5] for line in lines]
+    assert ["dense", "dense", "[2]", "softmax", "12"] in [line[:5] for line in lines]
     assert ["3", "layers", "47"] in [line[:3] for line in lines]
     assert lines[-1] == ["made_by", "a", "test"]
 
@@ -47,11 +48,11 @@ def test_json_has_everything(repository: Path, path: str) -> None:
         "numeric_contract": "f32-1",
         "weights_precision": None,
         "inputs": [{"name": "input", "data_type": "float32", "shape": [2, 3]}],
-        "outputs": [{"name": "dense_2", "data_type": "float32", "shape": [2]}],
+        "outputs": [{"name": "dense", "data_type": "float32", "shape": [2]}],
         "layers": [
-            layer("flatten_0", "flatten", ["input"], [6], "", 0),
-            layer("hidden", "dense", ["flatten_0"], [5], "relu", 35),
-            layer("dense_2", "dense", ["hidden"], [2], "softmax", 12),
+            layer("flatten", "flatten", ["input"], [6], "", 0),
+            layer("hidden", "dense", ["flatten"], [5], "relu", 35),
+            layer("dense", "dense", ["hidden"], [2], "softmax", 12),
         ],
         "parameter_count": 47,
         "measured": None,
@@ -105,7 +106,8 @@ def test_the_graph_is_drawn_the_same_from_disk_and_from_a_server(server: str, tm
 
 
 def test_what_layers_take_is_shown_where_it_is_not_the_one_before(tmp_path: Path) -> None:
-    model = sequential("fork", [2], [dense(2, name="a"), dense(2, name="b"), dense(2, name="c")], seed=1)
+    layers = [Dense(2, name=name) for name in "abc"]
+    model = Sequential([Input((2,)), *layers], seed=1).to_message("fork")
     model.layers[2].inputs.append("a")
     model.outputs.extend(["b", "c"])
     out = numbatch("model", "inspect", write_model(tmp_path, model)).out
@@ -122,7 +124,7 @@ def test_a_server_tells_the_same_as_the_disk(server: str, tmp_path: Path) -> Non
 
 
 def test_a_server_tells_the_precision_of_the_weights() -> None:
-    model = sequential("net", [4], [dense(1)], seed=1)
+    model = Sequential([Input((4,)), Dense(1)], seed=1).to_message("net")
     with running_server([model], weights_precision="bf16") as running:
         outcome = numbatch("model", "inspect", "net", "--server", running.address)
     assert outcome.out.startswith("net/1  arithmetic f32-1, weights bf16\n")
@@ -141,7 +143,7 @@ def test_a_path_comes_before_the_environments_server(
 
 
 def test_a_repository_asks_which_model(repository: Path) -> None:
-    write_model(repository, sequential("other", [4], [dense(1)], seed=1))
+    write_model(repository, Sequential([Input((4,)), Dense(1)], seed=1).to_message("other"))
     outcome = numbatch("model", "inspect", repository)
     assert outcome.code == 3
     assert outcome.err.endswith(f"{repository}: a model repository; name one of its models: net, other\n")

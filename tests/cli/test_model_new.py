@@ -23,7 +23,7 @@ def test_it_is_the_network_that_keras_would_make(tmp_path: Path) -> None:
     file = tmp_path / "tiny" / "1" / "model.binpb"
     assert (outcome.code, outcome.out) == (0, f"{file}: 2 layers, 53 parameters\n")
     model = read(file)
-    assert [(layer.name, layer.dense.units) for layer in model.layers] == [("dense_0", 3), ("dense_1", 5)]
+    assert [(layer.name, layer.dense.units) for layer in model.layers] == [("dense", 3), ("dense_1", 5)]
     kernel, bias = array_of(model.layers[0].dense.kernel), array_of(model.layers[0].dense.bias)
     assert np.abs(kernel).max() <= np.sqrt(6 / 13)
     assert kernel.std() > 0.1
@@ -90,7 +90,7 @@ def test_large_weights_go_beside_the_message(tmp_path: Path) -> None:
     folder = tmp_path / "m" / "1"
     assert outcome.out.startswith(f"{folder / 'model.binpb'}, {folder / 'weights.safetensors'}: ")
     first, second = (layer.dense for layer in read(folder / "model.binpb").layers)
-    assert first.kernel.reference.tensor_name == "dense_0.kernel"
+    assert first.kernel.reference.tensor_name == "dense.kernel"
     assert first.kernel.reference.sha256
     assert second.kernel.data
     assert (folder / "weights.safetensors").stat().st_mode & 0o777 == 0o644

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numbatch.wire.models import dense, sequential
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import Constant
 from support.command import numbatch
 from support.server import write_model
 
@@ -14,11 +15,12 @@ from support.server import write_model
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """`good` with one version; `bad` with one that is good, one with a NaN, and one that is cut off."""
-    good = sequential("good", [2], [dense(2)], seed=1)
+    good = Sequential([Input((2,)), Dense(2)], seed=1).to_message("good")
     write_model(tmp_path, good)
     good.name = "bad"
     write_model(tmp_path, good, 1)
-    write_model(tmp_path, sequential("bad", [2], [dense(2, kernel=np.full((2, 2), np.nan))]), 2)
+    layer = Dense(2, kernel_initializer=Constant(np.nan))
+    write_model(tmp_path, Sequential([Input((2,)), layer]).to_message("bad"), 2)
     cut_off = write_model(tmp_path, good, 3) / "model.binpb"
     cut_off.write_bytes(cut_off.read_bytes()[:-3])
     return tmp_path
@@ -51,7 +53,7 @@ def test_json_gives_reason_and_field(repository: Path) -> None:
 
 
 def test_what_a_server_would_not_find_is_bad_too(tmp_path: Path) -> None:
-    write_model(tmp_path, sequential("good", [2], [dense(2)], seed=1))
+    write_model(tmp_path, Sequential([Input((2,)), Dense(2)], seed=1).to_message("good"))
     (tmp_path / "stray").mkdir()
     (tmp_path / "stray" / "model.binpb").write_bytes(b"")
     outcome = numbatch("model", "validate", tmp_path)

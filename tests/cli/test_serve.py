@@ -14,9 +14,9 @@ import pytest
 
 from numbatch.cli.options import DEFAULT_SERVER
 from numbatch.client import Client
+from numbatch.models import Dense, Input, Sequential
 from numbatch.serving.config import ServerConfig
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 from support.command import numbatch
 from support.http import get
 from support.server import write_model
@@ -37,7 +37,7 @@ def serving(*arguments: object) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A good model and a bad one."""
-    write_model(tmp_path, sequential("good", [2], [dense(2)], seed=1))
+    write_model(tmp_path, Sequential([Input((2,)), Dense(2)], seed=1).to_message("good"))
     write_model(tmp_path, Model(name="bad"))
     return tmp_path
 

@@ -7,12 +7,12 @@ import pytest
 
 from numbatch.client import InvalidModelError, NotFoundError, Reason, UnavailableError
 from numbatch.engine import load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.repository_pb2 import MODEL_STATE_READY
-from numbatch.wire.models import dense, sequential
 from support.both_clients import Bench
 from support.server import RunningServer, running_server
 
-TINY = sequential("tiny", [10], [dense(3, "sigmoid"), dense(5, "sigmoid")], seed=1)
+TINY = Sequential([Input((10,)), Dense(3, "sigmoid"), Dense(5, "sigmoid")], seed=1).to_message("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def server() -> Iterator[RunningServer]:
 
 def test_the_served_model_gives_the_bits_of_the_engine(bench: Bench, server: RunningServer) -> None:
     x = np.random.default_rng(0).standard_normal((4, 10)).astype(np.float32)
-    got = bench.client(server.address).call("infer", "tiny", x, layers=["dense_0", "dense_1"])
-    expected = load_model(TINY).infer(x, layers=["dense_0", "dense_1"])
+    got = bench.client(server.address).call("infer", "tiny", x, layers=["dense", "dense_1"])
+    expected = load_model(TINY).infer(x, layers=["dense", "dense_1"])
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array)
 
@@ -35,7 +35,7 @@ def test_models_are_listed_and_described(bench: Bench, server: RunningServer) ->
     assert (tiny.model_version, tiny.state, tiny.default_version) == (1, MODEL_STATE_READY, True)
     metadata = client.call("get_metadata", "tiny")
     assert [(layer.name, list(layer.output_shape), layer.parameter_count) for layer in metadata.layers] == [
-        ("dense_0", [3], 33),
+        ("dense", [3], 33),
         ("dense_1", [5], 20),
     ]
 
@@ -47,7 +47,7 @@ def test_a_model_comes_back_with_its_weights(bench: Bench, server: RunningServer
 def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Bench, server: RunningServer) -> None:
     client = bench.client(server.address)
     name = f"built-{type(client).__name__}"
-    first, second = (sequential(name, [2], [dense(units)], seed=0) for units in (3, 4))
+    first, second = (Sequential([Input((2,)), Dense(units)], seed=0).to_message(name) for units in (3, 4))
     assert client.call("load_model", first).model_version == 1
     assert client.call("infer", name, [1, 2]).shape == (3,)
     assert client.call("load_model", second).model_version == 2
@@ -59,7 +59,7 @@ def test_a_model_built_in_python_is_loaded_replaced_and_unloaded(bench: Bench, s
 
 
 def test_a_wrong_model_is_refused_with_its_field(bench: Bench, server: RunningServer) -> None:
-    wrong = sequential("wrong", [2], [dense(3)], seed=0)
+    wrong = Sequential([Input((2,)), Dense(3)], seed=0).to_message("wrong")
     wrong.layers[0].dense.units = 4
     with pytest.raises(InvalidModelError, match=r"model.layers\[0\].dense.kernel.shape: got \[2, 3\]") as refused:
         bench.client(server.address).call("load_model", wrong)

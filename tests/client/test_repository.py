@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from numbatch.client import InvalidArgumentError, MessageTooLargeError, Reason
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.repository_pb2 import (
     WEIGHTS_PRECISION_BF16,
     WEIGHTS_PRECISION_F32,
@@ -18,7 +19,6 @@ from numbatch.v1.repository_pb2 import (
     ModelStatus,
     UnloadModelResponse,
 )
-from numbatch.wire.models import dense, sequential
 from support.both_clients import Bench
 from support.fake_server import (
     CHECK_HEALTH,
@@ -55,7 +55,7 @@ def test_only_get_model_asks_for_the_weights(bench: Bench) -> None:
 
 def test_a_model_over_the_limit_is_not_sent(bench: Bench) -> None:
     server = bench.server()
-    model = sequential("large", [100], [dense(100)], seed=0)
+    model = Sequential([Input((100,)), Dense(100)], seed=0).to_message("large")
     with pytest.raises(MessageTooLargeError, match="put it into the server's model repository") as refused:
         bench.client(server, max_message_bytes=10_000).call("load_model", model)
     assert (refused.value.reason, refused.value.model) == (Reason.MESSAGE_TOO_LARGE, "large")
@@ -82,7 +82,7 @@ def test_what_the_client_knew_of_a_model_it_forgets_when_it_changes_it(bench: Be
 def test_a_model_is_loaded_by_its_name_or_as_it_is(bench: Bench) -> None:
     server = bench.server({LOAD_MODEL: lambda *_: LoadModelResponse().SerializeToString()})
     client = bench.client(server)
-    model = sequential("built", [2], [dense(3)], seed=0)
+    model = Sequential([Input((2,)), Dense(3)], seed=0).to_message("built")
     client.call("load_model", "stored", version=4)
     client.call("load_model", model)
     assert [LoadModelRequest.FromString(request) for request in server.requests] == [
@@ -94,7 +94,7 @@ def test_a_model_is_loaded_by_its_name_or_as_it_is(bench: Bench) -> None:
 def test_a_model_is_loaded_in_a_precision(bench: Bench) -> None:
     server = bench.server({LOAD_MODEL: lambda *_: LoadModelResponse().SerializeToString()})
     client = bench.client(server)
-    model = sequential("built", [2], [dense(3)], seed=0)
+    model = Sequential([Input((2,)), Dense(3)], seed=0).to_message("built")
     client.call("load_model", "stored", weights_precision="bf16")
     client.call("load_model", model, weights_precision="f32")
     assert [LoadModelRequest.FromString(request) for request in server.requests] == [
@@ -107,7 +107,7 @@ def test_a_model_is_loaded_in_a_precision(bench: Bench) -> None:
 
 
 def test_a_model_with_its_weights_over_the_limit_says_both_sizes(bench: Bench) -> None:
-    model = sequential("large", [100], [dense(100)], seed=0)
+    model = Sequential([Input((100,)), Dense(100)], seed=0).to_message("large")
     answer = GetModelResponse(model=model).SerializeToString()
     client = bench.client(bench.server({GET_MODEL: lambda *_: answer}), max_message_bytes=10_000)
     with pytest.raises(MessageTooLargeError, match=rf"got {len(answer)} bytes, expected at most 10000 bytes"):

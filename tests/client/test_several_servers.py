@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numbatch.client import Client, DeadlineExceededError, UnavailableError
-from numbatch.wire.models import dense, sequential
+from numbatch.models import Dense, Input, Sequential
 from support.both_clients import Bench
 from support.fake_server import INFER, FakeServer
 from support.server import RunningServer, running_server
@@ -19,7 +19,7 @@ X = np.ones((1, 2), np.float32)
 
 # Each server has a model of its own under the same name, so that answers tell who gave them.
 def model_of(number: int) -> Any:
-    return sequential("who", [2], [dense(1, kernel=np.full((2, 1), number / 2), use_bias=False)])
+    return Sequential([Input((2,)), Dense(1, weights=[np.full((2, 1), number / 2)], use_bias=False)]).to_message("who")
 
 
 class Servers:

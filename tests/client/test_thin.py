@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
-PROGRAM = """
+BLOCKING = """
 import sys
 
 BLOCKED = {blocked!r}
@@ -16,11 +17,20 @@ class Missing:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Missing())
+"""
+
+CLIENT = """
 import numbatch.client
 try:
     numbatch.client.Client("127.0.0.1:1", timeout=5).infer("digits", [[1.0]])
 except numbatch.client.UnavailableError as unreachable:
     print(unreachable.reason)
+"""
+
+MODELS = """
+from numbatch.models import Dense, Input, Sequential
+model = Sequential([Input((1000,)), Dense(300, "relu"), Dense(10, "softmax")], seed=1)
+print(*sorted(path.name for path in model.save(sys.argv[1] + "/net").iterdir()))
 """
 
 # All that the extras and the development environment bring.
@@ -30,7 +40,17 @@ BLOCKED = {
 }  # fmt: skip
 
 
+def said(program: str, *arguments: str) -> str:
+    program = BLOCKING.replace("{blocked!r}", repr(BLOCKED)) + program
+    command = [sys.executable, "-c", program, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 def test_the_client_works_where_only_its_three_dependencies_are() -> None:
-    program = PROGRAM.replace("{blocked!r}", repr(BLOCKED))
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-    assert (result.stdout, result.returncode) == ("SERVER_UNREACHABLE\n", 0), result.stderr
+    assert said(CLIENT) == "SERVER_UNREACHABLE\n"
+
+
+def test_models_are_built_and_saved_there_too(tmp_path: Path) -> None:
+    assert said(MODELS, str(tmp_path)) == "model.binpb weights.safetensors\n"

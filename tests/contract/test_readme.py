@@ -1,4 +1,4 @@
-"""What the README says is true: its Python runs as written, and its links lead somewhere."""
+"""What the READMEs say is true: their Python runs as written, and their links lead somewhere."""
 
 import re
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 from support.project import ROOT
 from support.server import RunningServer, running_server
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+README, CONTRACT = ((ROOT / page).read_text() for page in ("README.md", "proto/README.md"))
+BLOCKS = re.findall(r"```python\n(.*?)```", README + CONTRACT, re.DOTALL)
 PAGES = [path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
 ADDRESS = "127.0.0.1:8001"
 
@@ -29,7 +29,7 @@ def test_the_readme_shows_the_client_and_the_engine() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_the_python_of_the_readme_runs_as_written(block: str, server: RunningServer) -> None:
+def test_python_in_the_readmes_runs_as_written(block: str, server: RunningServer) -> None:
     # As written, but for the port: the one that the README names may be taken.
     code = block.replace(ADDRESS, server.address)
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from safetensors.numpy import save_file
 
 from numbatch.engine import load_model, read_model, validate_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import (
     ACTIVATION_FUNCTION_ELU,
     Activation,
@@ -27,12 +28,12 @@ from numbatch.v1.model_pb2 import (
 )
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT16, DATA_TYPE_INT64
 from numbatch.wire.errors import NumbatchError
-from numbatch.wire.models import array_of, dense, sequential, weights_of
+from numbatch.wire.models import array_of, weights_of
 from numbatch.wire.reasons import Reason
 
 
 def good() -> Model:
-    return sequential("net", [4], [dense(3, "relu", name="a"), dense(2, name="b")], seed=0)
+    return Sequential([Input((4,)), Dense(3, "relu", name="a"), Dense(2, name="b")], seed=0).to_message("net")
 
 
 def nan_kernel(model: Model) -> None:

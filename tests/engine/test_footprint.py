@@ -6,15 +6,15 @@ import pytest
 from google.protobuf import text_format
 
 from numbatch.engine import footprint, load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import ModelError
-from numbatch.wire.models import dense, sequential
 
 MIB = 2**20
 
 
 def model() -> Model:
-    return sequential("net", [800], [dense(900, "relu"), dense(700)], seed=1)
+    return Sequential([Input((800,)), Dense(900, "relu"), Dense(700)], seed=1).to_message("net")
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])

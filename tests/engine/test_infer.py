@@ -8,16 +8,18 @@ import pytest
 
 from numbatch.engine import load_model
 from numbatch.kernels import reference
+from numbatch.models import Activation, Dense, Flatten, Input, Sequential, Softmax
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import InvalidArgumentError, MessageTooLargeError
-from numbatch.wire.models import activation, array_of, dense, flatten, sequential, softmax
+from numbatch.wire.models import array_of
 from numbatch.wire.names import DEFAULT_ALPHAS
 from numbatch.wire.reasons import Reason
 from support.networks import ACTIVATIONS, by_hand
 
 
 def digits_like() -> Model:
-    return sequential("net", [10], [dense(3, "sigmoid"), dense(40, "relu"), dense(5, "softmax")], seed=1)
+    layers = [Dense(3, "sigmoid"), Dense(40, "relu"), Dense(5, "softmax")]
+    return Sequential([Input((10,)), *layers], seed=1).to_message("net")
 
 
 def batch(rows: int, width: int = 10) -> Any:
@@ -27,7 +29,7 @@ def batch(rows: int, width: int = 10) -> Any:
 @pytest.mark.parametrize("rows", [1, 4, 500])
 def test_every_layer_equals_the_reference(rows: int) -> None:
     message, x = digits_like(), batch(rows)
-    names = ["dense_2", "dense_0", "dense_1"]
+    names = ["dense_2", "dense", "dense_1"]
     got = load_model(message).infer(x, layers=names)
     expected = by_hand(message, x)
     assert list(got) == names
@@ -50,31 +52,33 @@ def test_any_batch_axes_come_back(axes: tuple[int, ...]) -> None:
 
 
 def test_dense_works_on_the_last_axis_and_flatten_joins_the_axes() -> None:
-    message = sequential("images", [4, 6], [dense(5, "tanh"), flatten(), dense(2)], seed=0)
+    message = Sequential([Input((4, 6)), Dense(5, "tanh"), Flatten(), Dense(2)], seed=0).to_message("images")
     x = batch(7, 24).reshape(7, 4, 6)
-    got = load_model(message).infer(x, layers=["dense_0", "flatten_1", "dense_2"])
+    got = load_model(message).infer(x, layers=["dense", "flatten", "dense_1"])
     rows = reference.dense(x.reshape(28, 6), array_of(message.layers[0].dense.kernel), None, "tanh").reshape(7, 4, 5)
-    np.testing.assert_array_equal(got["dense_0"], rows)
-    np.testing.assert_array_equal(got["flatten_1"], rows.reshape(7, 20))
+    np.testing.assert_array_equal(got["dense"], rows)
+    np.testing.assert_array_equal(got["flatten"], rows.reshape(7, 20))
     last = reference.dense(rows.reshape(7, 20), array_of(message.layers[2].dense.kernel))
-    np.testing.assert_array_equal(got["dense_2"], last)
+    np.testing.assert_array_equal(got["dense_1"], last)
 
 
 @pytest.mark.parametrize("function", ACTIVATIONS)
 def test_an_activation_is_a_layer_too_and_may_follow_a_dense_one(function: str) -> None:
-    x, alpha = batch(5), DEFAULT_ALPHAS.get(function, 0.0)
-    got = load_model(sequential("alone", [10], [activation(function)])).infer(x)
-    np.testing.assert_array_equal(got, reference.activate(x, function, alpha))
-    message = sequential("fused", [10], [dense(7, function)], seed=2)
-    expected = reference.dense(x, array_of(message.layers[0].dense.kernel), None, function, alpha)
+    x, alpha = batch(5), DEFAULT_ALPHAS.get(function)
+    layer = Activation(function, alpha=alpha)
+    got = load_model(Sequential([Input((10,)), layer]).to_message("alone")).infer(x)
+    np.testing.assert_array_equal(got, reference.activate(x, function, alpha or 0.0))
+    message = Sequential([Input((10,)), Dense(7, layer)], seed=2).to_message("fused")
+    expected = reference.dense(x, array_of(message.layers[0].dense.kernel), None, function, alpha or 0.0)
     np.testing.assert_array_equal(load_model(message).infer(x), expected)
 
 
 @pytest.mark.parametrize("function", DEFAULT_ALPHAS)
 def test_alpha_is_that_of_the_layer(function: str) -> None:
     x = batch(5)
-    layers = [activation(function, alpha=-0.7), dense(7, function, alpha=0.3), activation(function)]
-    message = sequential("alphas", [10], layers, seed=2)
+    layers = [Activation(function, alpha=-0.7), Dense(7, Activation(function, alpha=0.3)), Activation(function)]
+    message = Sequential([Input((10,)), *layers], seed=2).to_message("alphas")
+    message.layers[2].activation.ClearField("alpha")  # then it is the contract's default
     z = reference.activate(x, function, -0.7)
     z = reference.dense(z, array_of(message.layers[1].dense.kernel), None, function, 0.3)
     z = reference.activate(z, function, DEFAULT_ALPHAS[function])
@@ -82,14 +86,14 @@ def test_alpha_is_that_of_the_layer(function: str) -> None:
 
 
 def test_a_softmax_layer_equals_a_softmax_activation() -> None:
-    one = load_model(sequential("one", [10], [dense(4, "softmax")], seed=3))
-    two = load_model(sequential("two", [10], [dense(4), softmax()], seed=3))
+    one = load_model(Sequential([Input((10,)), Dense(4, "softmax")], seed=3).to_message("one"))
+    two = load_model(Sequential([Input((10,)), Dense(4), Softmax()], seed=3).to_message("two"))
     np.testing.assert_array_equal(one.infer(batch(9)), two.infer(batch(9)))
 
 
 def test_layers_may_branch_and_all_outputs_come_back() -> None:
-    layers = [dense(4, "relu", name="trunk"), dense(4, name="left"), dense(3, name="right")]
-    message = sequential("fork", [10], layers, seed=0)
+    layers = [Dense(4, "relu", name="trunk"), Dense(4, name="left"), Dense(3, name="right")]
+    message = Sequential([Input((10,)), *layers], seed=0).to_message("fork")
     message.layers[2].inputs.append("trunk")
     message.outputs.extend(["right", "left"])
     model, x = load_model(message), batch(30)
@@ -101,7 +105,8 @@ def test_layers_may_branch_and_all_outputs_come_back() -> None:
 
 
 def test_the_order_of_the_layers_in_the_message_does_not_matter() -> None:
-    message = sequential("net", [10], [dense(4, name="a"), dense(3, name="b"), dense(2, name="c")], seed=0)
+    layers = [Dense(4, name="a"), Dense(3, name="b"), Dense(2, name="c")]
+    message = Sequential([Input((10,)), *layers], seed=0).to_message("net")
     shuffled = Model(name="net", inputs=message.inputs, outputs=["c"])
     for position, source in [(2, "b"), (1, "a"), (0, "input")]:
         shuffled.layers.add().CopyFrom(message.layers[position])
@@ -110,7 +115,8 @@ def test_the_order_of_the_layers_in_the_message_does_not_matter() -> None:
 
 
 def test_a_long_chain_shares_its_memory_and_keeps_its_bits() -> None:
-    message = sequential("deep", [10], [dense(10 + i % 3, "tanh") for i in range(20)], seed=0)
+    layers = [Dense(10 + i % 3, "tanh") for i in range(20)]
+    message = Sequential([Input((10,)), *layers], seed=0).to_message("deep")
     x = batch(33)
     np.testing.assert_array_equal(load_model(message).infer(x), by_hand(message, x)["dense_19"])
 
@@ -169,7 +175,7 @@ def test_outputs_over_the_limit_are_refused_before_they_are_computed() -> None:
         ({"input": batch(4), "": batch(4)}, [], Reason.DUPLICATE_INPUT, "got 2, expected one tensor"),
         ({}, [], Reason.MISSING_INPUT, "got no tensor, expected 'input'"),
         ({"input": batch(4)}, ["dense_9"], Reason.UNKNOWN_LAYER, "layers[0]: no such layer: got 'dense_9'"),
-        ({"input": batch(4)}, ["dense_0", "dense_0"], Reason.DUPLICATE_LAYER, "layers[1]: got 'dense_0' again"),
+        ({"input": batch(4)}, ["dense", "dense"], Reason.DUPLICATE_LAYER, "layers[1]: got 'dense' again"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(inputs: Any, layers: list[str], reason: Reason, text: str) -> None:

@@ -15,16 +15,17 @@ from numbatch.engine.files import LARGE_FILE_BYTES, open_model_file
 from numbatch.engine.graph import build_graph
 from numbatch.engine.large_files import MalformedError, UnusualError, without_weights
 from numbatch.engine.validation import open_model, read_weights
+from numbatch.models import Activation, Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Layer, Model, Weights
 from numbatch.wire.errors import ModelError, NumbatchError
-from numbatch.wire.models import activation, array_of, dense, sequential, set_weights
+from numbatch.wire.models import array_of, set_weights
 from numbatch.wire.reasons import Reason
 
 
 def large(seed: int = 0) -> Model:
     """More than a mebibyte: kernels and biases that are left in the file, and some that are not."""
-    layers = [dense(700, "relu"), activation("tanh"), dense(1100), dense(3)]
-    model = sequential("large", [300], layers, seed=seed)
+    layers = [Dense(700, "relu"), Activation("tanh"), Dense(1100), Dense(3)]
+    model = Sequential([Input((300,)), *layers], seed=seed).to_message("large")
     bias = np.arange(1100, dtype=np.float32)
     set_weights(model.layers[2], array_of(model.layers[2].dense.kernel), bias)
     model.metadata["origin"] = "a test"
@@ -182,7 +183,7 @@ def test_a_shape_that_lies_is_found_before_anything_is_allocated_for_it(file: Pa
 
 
 def test_weights_that_are_not_finite_are_named_by_their_place(file: Path) -> None:
-    model = sequential("large", [3000], [dense(400)], seed=1)  # more than is read at a time
+    model = Sequential([Input((3000,)), Dense(400)], seed=1).to_message("large")  # more than is read at a time
     kernel = array_of(model.layers[0].dense.kernel).copy()
     kernel[2901, 7] = np.inf
     set_weights(model.layers[0], kernel)

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from numbatch.engine import load_model
 from numbatch.kernels.target import effective_features
-from numbatch.wire.models import dense, sequential
+from numbatch.models import Dense, Input, Sequential
 from support.layers import bits
 
 pytestmark = pytest.mark.skipif(
@@ -61,8 +61,8 @@ def session_of(layers: Layers, threads: int) -> onnxruntime.InferenceSession:
 
 def assert_equals_onnxruntime(layers: Layers, batches: list[int]) -> None:
     width = len(layers[0][0])
-    specs = [dense(len(bias), activation, kernel=kernel, bias=bias) for kernel, bias, activation in layers]
-    model = load_model(sequential("net", [width], specs))
+    specs = [Dense(len(bias), activation, weights=[kernel, bias]) for kernel, bias, activation in layers]
+    model = load_model(Sequential([Input((width,)), *specs]).to_message("net"))
     sessions = [session_of(layers, threads) for threads in (1, 2)]
     for rows in batches:
         x = np.random.default_rng(rows).standard_normal((rows, width)).astype(np.float32)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from numbatch.engine import load_model, validate_model
 from numbatch.engine.precision import LARGEST_BFLOAT16, round_to_bfloat16
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import Constant
 from numbatch.wire.errors import InvalidArgumentError, InvalidModelError
-from numbatch.wire.models import array_of, dense, sequential
+from numbatch.wire.models import array_of
 from numbatch.wire.reasons import Reason
 
 INFINITY = 0x7F800000
@@ -83,7 +85,7 @@ def test_rounding_leaves_the_given_array_alone_and_keeps_its_shape() -> None:
 
 
 def test_a_bf16_model_is_the_f32_model_of_its_rounded_weights() -> None:
-    message = sequential("net", [10], [dense(40, "relu"), dense(5, "softmax")], seed=1)
+    message = Sequential([Input((10,)), Dense(40, "relu"), Dense(5, "softmax")], seed=1).to_message("net")
     for layer in message.layers:  # biases that bfloat16 would change
         layer.dense.bias.data = np.full(layer.dense.units, np.float32(1 / 3)).tobytes()
     model = load_model(message, weights_precision="bf16")
@@ -95,7 +97,7 @@ def test_a_bf16_model_is_the_f32_model_of_its_rounded_weights() -> None:
         np.testing.assert_array_equal(array_of(after.dense.kernel), round_to_bfloat16(kernel))
         assert after.dense.bias == before.dense.bias
     x = np.random.default_rng(2).standard_normal((30, 10)).astype(np.float32)
-    layers = ["dense_0", "dense_1"]
+    layers = ["dense", "dense_1"]
     got, expected = model.infer(x, layers=layers), load_model(kept).infer(x, layers=layers)
     for name in layers:
         np.testing.assert_array_equal(got[name], expected[name])
@@ -105,7 +107,7 @@ def test_a_bf16_model_is_the_f32_model_of_its_rounded_weights() -> None:
 def test_a_weight_too_large_for_bf16_is_named() -> None:
     kernel = np.ones((3, 2), np.float32)
     kernel[1, 1] = -np.finfo(np.float32).max
-    message = sequential("large", [3], [dense(2, kernel=kernel)])
+    message = Sequential([Input((3,)), Dense(2, kernel_initializer=Constant(kernel))]).to_message("large")
     assert load_model(message).summary.weights_precision == validate_model(message).weights_precision == "f32"
     with pytest.raises(InvalidModelError) as refused:
         load_model(message, weights_precision="bf16")
@@ -118,10 +120,11 @@ def test_a_weight_too_large_for_bf16_is_named() -> None:
         "load the model with weights_precision f32"
     )
     kernel[1, 1] = LARGEST_BFLOAT16
-    load_model(sequential("large", [3], [dense(2, kernel=kernel)]), weights_precision="bf16")
+    message = Sequential([Input((3,)), Dense(2, kernel_initializer=Constant(kernel))]).to_message("large")
+    load_model(message, weights_precision="bf16")
 
 
 @pytest.mark.parametrize("name", ["", "f16", "BF16"])
 def test_another_precision_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match=f"weights_precision: got '{name}', expected f32 or bf16"):
-        load_model(sequential("net", [3], [dense(2)], seed=1), weights_precision=name)
+        load_model(Sequential([Input((3,)), Dense(2)], seed=1).to_message("net"), weights_precision=name)

@@ -46,8 +46,8 @@ def test_models_run_and_are_loaded_and_the_compiler_compiles_after_its_pages_wer
 import numba
 from numbatch.engine import load_model
 from numbatch.engine.resident import release_compiler, trim_heap
-from numbatch.wire.models import dense, sequential
-message = sequential("net", [64], [dense(64)], seed=1)
+from numbatch.models import Dense, Input, Sequential
+message = Sequential([Input((64,)), Dense(64)], seed=1).to_message("net")
 before = load_model(message)
 y = before.infer([[1.0] * 64])
 assert release_compiler() > 10_000_000

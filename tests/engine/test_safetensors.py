@@ -13,9 +13,11 @@ from safetensors.numpy import save_file
 
 from numbatch.engine import load_model, validate_model
 from numbatch.engine.safetensors_file import NotSafetensorsError, open_safetensors
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import Constant
 from numbatch.v1.model_pb2 import Model, WeightsReference
 from numbatch.wire.errors import ModelError, NumbatchError
-from numbatch.wire.models import array_of, dense, sequential
+from numbatch.wire.models import array_of
 from numbatch.wire.reasons import Reason
 
 W = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -23,7 +25,7 @@ W = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 def model_of(folder: Path, *, sha256: bytes = b"") -> Path:
     """Write a model whose kernel is the tensor "w" of weights.safetensors, and that file."""
-    model = sequential("net", [4], [dense(3, kernel=W)])
+    model = Sequential([Input((4,)), Dense(3, kernel_initializer=Constant(W))]).to_message("net")
     model.layers[0].dense.kernel.reference.CopyFrom(
         WeightsReference(file="weights.safetensors", tensor_name="w", sha256=sha256)
     )
@@ -146,7 +148,7 @@ def test_a_bit_that_is_flipped_in_the_header_is_no_crash(tmp_path: Path) -> None
 
 def test_a_checksum_is_of_the_whole_tensor_also_where_it_is_read_in_parts(tmp_path: Path) -> None:
     kernel = np.random.default_rng(5).standard_normal((3000, 400), np.float32)
-    model = sequential("net", [3000], [dense(400, kernel=kernel)])
+    model = Sequential([Input((3000,)), Dense(400, kernel_initializer=Constant(kernel))]).to_message("net")
     expected = array_of(model.layers[0].dense.kernel)
     save_file({"w": kernel}, tmp_path / "weights.safetensors")
     for digest, reason in ((hashlib.sha256(kernel.tobytes()).digest(), None), (b"0" * 32, Reason.WEIGHTS_CORRUPT)):

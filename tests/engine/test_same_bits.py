@@ -19,7 +19,7 @@ SIZES = [*range(1, TILES + 1), 45, 130, 400]
 # The last is copied before it is read, but for a single row, and writes its output where the caller has it.
 EVEN = ([1024, 400, 64, 48], ["silu", "relu", "sigmoid"])
 NETWORKS = {"wide": WIDE, "narrow": NARROW, "even": EVEN}
-LAYERS = ["dense_0", "dense_1", "dense_2"]
+LAYERS = ["dense", "dense_1", "dense_2"]
 
 pytestmark = pytest.mark.usefixtures("number_of_threads_kept")
 

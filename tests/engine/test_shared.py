@@ -12,17 +12,17 @@ from numbatch.engine import LoadedModel, load_model
 from numbatch.engine import shared as module
 from numbatch.engine.shared import SharedModels
 from numbatch.kernels.arena import mapped_file
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import InvalidModelError, NumbatchError
-from numbatch.wire.models import dense, sequential
 from support.server import write_model
 
 ROWS = np.random.default_rng(3).standard_normal((29, 70)).astype(np.float32)
 
 
 def network(seed: int = 1) -> Model:
-    layers = [dense(130, "relu"), dense(5, "tanh", name="narrow", use_bias=False), dense(33, "softmax")]
-    return sequential("net", [70], layers, seed=seed)
+    layers = [Dense(130, "relu"), Dense(5, "tanh", use_bias=False, name="narrow"), Dense(33, "softmax")]
+    return Sequential([Input((70,)), *layers], seed=seed).to_message("net")
 
 
 @pytest.fixture

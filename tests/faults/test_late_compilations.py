@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from numbatch.models import Activation, Dense, Flatten, Input, Sequential, Softmax
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import activation, dense, flatten, sequential, softmax
 from support.aftermath import metrics, total, unharmed
 from support.networks import ACTIVATIONS
 from support.processes import serving_with_http
@@ -24,8 +24,8 @@ ROWS = [*range(1, 26), 64, 257, 1500]
 def models() -> Iterator[Model]:
     """Every kind of layer and every activation, within a dense layer and alone; widths that fill vectors, or do not."""
     for name in ACTIVATIONS:
-        layers = [dense(33, name), activation(name), dense(64, name), dense(1, name)]
-        yield sequential(f"all-{name}", [2, 4], [flatten(), *layers, softmax()], seed=1)
+        layers = [Dense(33, name), Activation(name), Dense(64, name), Dense(1, name)]
+        yield Sequential([Input((2, 4)), Flatten(), *layers, Softmax()], seed=1).to_message(f"all-{name}")
 
 
 def test_no_kind_of_request_is_compiled_for(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from numbatch.wire.models import dense, sequential
+from numbatch.models import Dense, Input, Sequential
 from support.aftermath import settled, unharmed, unharmed_server
 from support.processes import serving_with_http
 from support.raw_calls import INFER, RawCalls, infer_request, raw_calls, read_answer, read_streamed, stream_request
@@ -20,7 +20,7 @@ LIMIT = 64 * 1024
 LARGEST = 64 * 2**20
 
 # Its answers are half as large as its requests.
-SUM = sequential("sum", [2], [dense(1, kernel=np.ones((2, 1)), use_bias=False)])
+SUM = Sequential([Input((2,)), Dense(1, kernel_initializer="ones", use_bias=False)]).to_message("sum")
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from numbatch.engine import LoadedModel, footprint, load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.repository.loading import Retries, VersionLoader
 from numbatch.repository.memory import MemoryAccount
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import CorruptModelError, InvalidModelError, NumbatchError, OverloadedError
-from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Reason
 from support.closed_folder import close
 from support.server import write_model
@@ -162,7 +162,7 @@ def test_batches_are_run_before_a_version_is_there(tmp_path: Path) -> None:
 
 
 def large() -> Model:
-    return sequential("large", [300], [dense(400), dense(300)], seed=1)
+    return Sequential([Input((300,)), Dense(400), Dense(300)], seed=1).to_message("large")
 
 
 def test_a_model_is_refused_before_its_weights_are_read_if_there_is_no_room(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from numbatch.engine import LoadedModel, load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.repository.policy import All
 from numbatch.repository.poller import Poller
 from numbatch.repository.registry import Registry
@@ -15,7 +16,6 @@ from numbatch.repository.settings import BatchingSettings
 from numbatch.v1.model_pb2 import Model
 from numbatch.v1.repository_pb2 import ModelState
 from numbatch.wire.errors import CorruptModelError, InvalidModelError, NotFoundError, UnavailableError
-from numbatch.wire.models import dense, sequential
 from support.server import write_model
 from support.tiny import tiny_model
 
@@ -265,7 +265,7 @@ def test_all_versions_where_the_server_was_told_so(tmp_path: Path) -> None:
 
 def test_another_models_copy_holds_up_nobody(followed: Followed) -> None:
     write(followed, 2)
-    growing = write_model(followed.repository, sequential("big", [2], [dense(2)], seed=1))
+    growing = write_model(followed.repository, Sequential([Input((2,)), Dense(2)], seed=1).to_message("big"))
     followed.poll()
     (growing / "weights.part").write_bytes(b"1")
     assert followed.poll() == {"tiny/2": "READY"}

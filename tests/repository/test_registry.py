@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from numbatch.engine import LoadedModel, load_model
+from numbatch.models import Dense, Input, Sequential
+from numbatch.models.initializers import Constant
 from numbatch.repository.memory import MemoryAccount
 from numbatch.repository.policy import All, Latest, Specific
 from numbatch.repository.registry import Registry
@@ -26,7 +28,6 @@ from numbatch.wire.errors import (
     OverloadedError,
     UnavailableError,
 )
-from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Reason
 from support.server import write_model
 from support.tiny import tiny_model
@@ -91,7 +92,8 @@ def test_the_newest_version_is_loaded_first(tmp_path: Path) -> None:
 
 def test_a_bad_model_is_listed_with_its_reason_and_harms_no_other(tmp_path: Path) -> None:
     write_model(tmp_path, tiny_model())
-    write_model(tmp_path, sequential("nan", [2], [dense(2, kernel=np.full((2, 2), np.nan))]))
+    layer = Dense(2, kernel_initializer=Constant(np.nan))
+    write_model(tmp_path, Sequential([Input((2,)), layer]).to_message("nan"))
     (write_model(tmp_path, tiny_model("cut"), 3) / "model.binpb").write_bytes(b"\x0a\x50")
     (tmp_path / "empty/1").mkdir(parents=True)
     registry = Registry(tmp_path)
@@ -454,7 +456,7 @@ def test_the_precision_of_the_settings_comes_before_the_servers_and_after_the_ca
 
 
 def test_each_version_says_what_it_holds_and_together_they_are_what_is_held(tmp_path: Path) -> None:
-    write_model(tmp_path, sequential("large", [100], [dense(200)], seed=0))
+    write_model(tmp_path, Sequential([Input((100,)), Dense(200)], seed=0).to_message("large"))
     registry = Registry(tmp_path)
     registry.load(registry.discover())
     registry.load_from_message(tiny_model())

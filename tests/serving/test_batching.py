@@ -12,15 +12,16 @@ import pytest
 from numbatch.batching import BatchReport
 from numbatch.client import Client, OverloadedError
 from numbatch.engine import LoadedModel, load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.serving.observer import Observer
 from numbatch.v1.inference_pb2 import InferRequest
-from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Reason
 from support.raw_calls import INFER, raw_calls, refusal
 from support.server import RunningServer, running_server
 from support.tiny import tiny_model
 
-WIDE = sequential("wide", [40], [dense(33, "tanh", name="hidden"), dense(7, "sigmoid", name="out")], seed=3)
+LAYERS = [Dense(33, "tanh", name="hidden"), Dense(7, "sigmoid", name="out")]
+WIDE = Sequential([Input((40,)), *LAYERS], seed=3).to_message("wide")
 ALONE = load_model(WIDE)
 MAX_BATCH = 32
 

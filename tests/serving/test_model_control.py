@@ -12,12 +12,12 @@ import pytest
 
 from numbatch.batching import BatchLimits
 from numbatch.engine import load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.repository.settings import BatchingSettings
 from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.models import Models
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 from numbatch.wire.reasons import Code, Reason
 from support.manual_compute import ManualCompute
 from support.raw_calls import INFER, RawCalls, infer_request, raw_calls, refusal
@@ -180,7 +180,7 @@ def test_what_the_settings_do_not_say_is_as_the_server_was_told(
 
 def test_a_model_beyond_the_memory_limit_is_refused_and_the_server_goes_on(tmp_path: Path) -> None:
     write_model(tmp_path, tiny_model())
-    write_model(tmp_path, sequential("large", [2000], [dense(3000)], seed=1))
+    write_model(tmp_path, Sequential([Input((2000,)), Dense(3000)], seed=1).to_message("large"))
     with running_server(repository=tmp_path, max_model_memory_bytes=30 * 2**20) as server:
         with raw_calls(server.address) as calls:
             refused = refusal(lambda: calls.load_model(model_name="large"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model, Weights, WeightsReference
 from numbatch.v1.repository_pb2 import (
     MODEL_STATE_FAILED,
@@ -18,7 +19,7 @@ from numbatch.v1.repository_pb2 import (
     TensorSpec,
 )
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32
-from numbatch.wire.models import array_of, dense, sequential
+from numbatch.wire.models import array_of
 from numbatch.wire.reasons import Code, Reason
 from support.manual_compute import ManualCompute
 from support.raw_calls import INFER, REPOSITORY, RawCalls, infer_request, raw_calls, read_answer, refusal
@@ -84,7 +85,7 @@ def test_a_version_is_described_layer_by_layer(calls: RawCalls) -> None:
 
 
 def test_the_weights_come_back_as_they_went(own_calls: RawCalls) -> None:
-    model = sequential("net", [7], [dense(5, "tanh"), dense(3, use_bias=False)], seed=3)
+    model = Sequential([Input((7,)), Dense(5, "tanh"), Dense(3, use_bias=False)], seed=3).to_message("net")
     model.description, model.metadata["labels"] = "a test", "a,b,c"
     own_calls.load_model(model=model)
     assert not own_calls.get_model("net").HasField("model")
@@ -95,7 +96,7 @@ def test_the_weights_come_back_as_they_went(own_calls: RawCalls) -> None:
 
 def test_weights_over_the_limit_are_refused_with_both_sizes() -> None:
     with running_server(max_message_bytes=4096, repository=None) as server, raw_calls(server.address) as calls:
-        write_model(server.repository, sequential("wide", [100], [dense(20)], seed=1))
+        write_model(server.repository, Sequential([Input((100,)), Dense(20)], seed=1).to_message("wide"))
         calls.load_model(model_name="wide")
         refused = refusal(lambda: calls.get_model("wide", include_weights=True))
         assert calls.get_model("wide").metadata.layers[0].parameter_count == 2020

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from numbatch.engine import load_model
+from numbatch.models import Activation, Dense, Input, Sequential, Softmax
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import activation, dense, sequential, softmax
 from support.server import write_model
 from support.tiny import tiny_model
 
@@ -35,15 +35,15 @@ class Question:
 def served() -> list[Model]:
     """Return the models that stay as they are."""
     wide = [
-        dense(33, "tanh", name="hidden"),
-        dense(64, "gelu_erf"),
-        dense(7, name="out"),
-        softmax(name="probabilities"),
+        Dense(33, "tanh", name="hidden"),
+        Dense(64, "gelu_erf"),
+        Dense(7, name="out"),
+        Softmax(name="probabilities"),
     ]
-    deep = [dense(units, "relu") for units in (128, 256, 128, 64)] + [activation("sigmoid", name="end")]
+    deep = [Dense(units, "relu") for units in (128, 256, 128, 64)] + [Activation("sigmoid", name="end")]
     return [
-        sequential("wide", [40], wide, seed=3),
-        sequential("deep", [96], deep, seed=4),
+        Sequential([Input((40,)), *wide], seed=3).to_message("wide"),
+        Sequential([Input((96,)), *deep], seed=4).to_message("deep"),
         tiny_model(),
         tiny_model(LIMITED),
         tiny_model(UNREAD),

@@ -10,8 +10,9 @@ from numbatch.engine import load_model, set_compute_threads
 from numbatch.kernels import reference
 from numbatch.kernels.blocking import example_block, sharing
 from numbatch.kernels.target import NR
+from numbatch.models import Activation, Dense, Input, Sequential
 from numbatch.v1.model_pb2 import ACTIVATION_FUNCTION_LINEAR, ActivationFunction, Model
-from numbatch.wire.models import array_of, dense, sequential
+from numbatch.wire.models import array_of
 from numbatch.wire.names import DEFAULT_ALPHAS, activation_name
 
 ACTIVATIONS = [activation_name(number) for number in ActivationFunction.values() if number]
@@ -34,8 +35,9 @@ def network(widths: Sequence[int], activations: Sequence[str], name: str = "net"
     for i, (inputs, units, activation) in enumerate(zip(widths[:-1], widths[1:], activations, strict=True)):
         kernel = drawn(f"{name} kernel {i}", inputs, units) * np.float32(2 / np.sqrt(inputs))
         alpha = 0.3 if activation in DEFAULT_ALPHAS else None
-        layers.append(dense(units, activation, alpha=alpha, kernel=kernel, bias=drawn(f"{name} bias {i}", units)))
-    return sequential(name, widths[:1], layers)
+        bias = drawn(f"{name} bias {i}", units)
+        layers.append(Dense(units, Activation(activation, alpha=alpha), weights=[kernel, bias]))
+    return Sequential([Input(widths[:1]), *layers]).to_message(name)
 
 
 def by_hand(model: Model, x: Any) -> dict[str, Any]:

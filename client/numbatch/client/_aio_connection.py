@@ -130,7 +130,7 @@ class AsyncConnection:
         ----------
         model : str or Model
             The name of a model in the server's repository, or a model itself with inline weights, such as
-            `numbatch.wire.models.sequential` makes.
+            `to_message()` of `numbatch.models` makes.
         version : int
             The version. 0: the newest on disk; of a model given itself, one more than the newest known.
         weights_precision : str

@@ -57,7 +57,7 @@ class AsyncClient(AsyncConnection):
     --------
     >>> async with AsyncClient() as client:                                 # doctest: +SKIP
     ...     probabilities = await client.infer("digits", images)
-    ...     hidden = (await client.infer("digits", images, layers=["dense_0"]))["dense_0"]
+    ...     hidden = (await client.infer("digits", images, layers=["hidden_1"]))["hidden_1"]
     ...     async for probabilities in client.stream("digits", minibatches):
     ...         ...
     """

@@ -52,7 +52,7 @@ class Client(Connection):
     --------
     >>> with Client() as client:                                            # doctest: +SKIP
     ...     probabilities = client.infer("digits", images)
-    ...     hidden = client.infer("digits", images, layers=["dense_0"])["dense_0"]
+    ...     hidden = client.infer("digits", images, layers=["hidden_1"])["hidden_1"]
     ...     for probabilities in client.stream("digits", minibatches):
     ...         ...
     """

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,28 @@ import click
 
 from numbatch.cli.model_files import named_weights, version_folder, write_model
 from numbatch.cli.options import axes
+from numbatch.models import Activation, Dense, Flatten, Input, Layer, Sequential, Softmax
 from numbatch.wire.errors import InvalidArgumentError
-from numbatch.wire.models import LayerSpec, activation, dense, flatten, sequential, softmax
+from numbatch.wire.layers import MOST_UNITS
 from numbatch.wire.names import is_model_name
-
-# As in model.proto.
-_MOST_UNITS = 65_536
 
 _IN_ORDER = "numbatch.layers_in_order"
 
 
-def _dense(text: str) -> LayerSpec:
+def _dense(text: str) -> Dense:
     units, _, function = text.partition(":")
-    if not re.fullmatch(r"[0-9]{1,9}", units) or not 1 <= int(units) <= _MOST_UNITS or text.endswith(":"):
-        expected = f"UNITS, or UNITS:ACTIVATION such as 3:sigmoid or 3:elu:0.5, with 1 to {_MOST_UNITS} units"
+    if not re.fullmatch(r"[0-9]{1,9}", units) or not 1 <= int(units) <= MOST_UNITS or text.endswith(":"):
+        expected = f"UNITS, or UNITS:ACTIVATION such as 3:sigmoid or 3:elu:0.5, with 1 to {MOST_UNITS} units"
         raise click.BadParameter(f"got {text!r}, expected {expected}")
-    name, alpha = _function(function or "linear")
-    return _made(lambda: dense(int(units), name, alpha=alpha))
+    return Dense(int(units), _activation(function) if function else None)
 
 
-def _activation(text: str) -> LayerSpec:
-    name, alpha = _function(text)
-    return _made(lambda: activation(name, alpha=alpha))
-
-
-def _function(text: str) -> tuple[str, float | None]:
+def _activation(text: str) -> Activation:
     name, colon, alpha = text.partition(":")
-    if not colon:
-        return name, None
     try:
-        return name, float(alpha)
+        return Activation(name, alpha=float(alpha) if colon else None)
     except ValueError:
         raise click.BadParameter(f"got {text!r}, expected ACTIVATION or ACTIVATION:ALPHA such as elu:0.5") from None
-
-
-def _made(make: Callable[[], LayerSpec]) -> LayerSpec:
-    try:
-        return make()
     except InvalidArgumentError as wrong:
         raise click.BadParameter(wrong.message) from wrong
 
@@ -63,14 +48,14 @@ class _CommandOfLayers(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _layers(given: dict[str, Any]) -> Iterator[LayerSpec]:
+def _layers(given: dict[str, Any]) -> Iterator[Layer]:
     """Yield the layers in the order of the command line."""
     values = {"dense": iter(given["dense"]), "activation": iter(given["activation"])}
     for kind in click.get_current_context().meta[_IN_ORDER]:
         if kind in values:
             yield next(values[kind])
         else:
-            yield softmax() if kind == "softmax" else flatten()
+            yield Softmax() if kind == "softmax" else Flatten()
 
 
 @click.command(cls=_CommandOfLayers)
@@ -115,7 +100,7 @@ def new(
         expected = "1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or a digit"
         raise click.UsageError(f"model name: got {name!r}, expected {expected}; give one with --name")
     try:
-        model = sequential(name, input_shape, _layers(layers), seed=seed)
+        model = Sequential([Input(input_shape), *_layers(layers)], seed=seed).to_message(name)
     except InvalidArgumentError as wrong:
         raise click.UsageError(f"{wrong.message}; add --dense, --activation, --softmax or --flatten") from wrong
     files = write_model(model, version_folder(folder, version, force=force), text=text)

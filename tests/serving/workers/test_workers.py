@@ -12,8 +12,8 @@ import pytest
 
 from numbatch.client import Client, NotFoundError, Reason, UnavailableError
 from numbatch.engine import load_model
+from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.model_pb2 import Model
-from numbatch.wire.models import dense, sequential
 from support.http import get
 from support.raw_calls import raw_calls, read_streamed, refusal, stream_request
 from support.server import write_model
@@ -25,7 +25,7 @@ ROWS = np.random.default_rng(7).standard_normal((37, 512)).astype(np.float32)
 
 def wide_model(name: str = "wide", seed: int = 1) -> Model:
     """Return a model that is worth sharing: 2 MiB."""
-    return sequential(name, [512], [dense(1024, "relu"), dense(10, "softmax")], seed=seed)
+    return Sequential([Input((512,)), Dense(1024, "relu"), Dense(10, "softmax")], seed=seed).to_message(name)
 
 
 @pytest.fixture
