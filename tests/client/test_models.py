@@ -1,11 +1,12 @@
 """Models on a real server, seen from a client."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numbatch.client import InvalidModelError, NotFoundError, Reason, UnavailableError
+from numbatch.client import InvalidArgumentError, InvalidModelError, NotFoundError, Reason, UnavailableError
 from numbatch.engine import load_model
 from numbatch.models import Dense, Input, Sequential
 from numbatch.v1.repository_pb2 import MODEL_STATE_READY
@@ -69,3 +70,15 @@ def test_a_wrong_model_is_refused_with_its_field(bench: Bench, server: RunningSe
 def test_an_unknown_model_is_told_with_those_that_there_are(bench: Bench, server: RunningServer) -> None:
     with pytest.raises(NotFoundError, match="tiny"):
         bench.client(server.address).call("infer", "tinny", [[0] * 10])
+
+
+def test_a_model_built_by_hand_is_loaded_as_it_is(bench: Bench, server: RunningServer) -> None:
+    client = bench.client(server.address)
+    client.call("load_model", Sequential([Input((2,)), Dense(3)], name="built", seed=1))
+    assert client.call("infer", "built", [1.0, 2.0]).shape == (3,)
+    client.call("unload_model", "built")
+
+
+def test_what_is_no_model_is_not_loaded(bench: Bench, server: RunningServer) -> None:
+    with pytest.raises(InvalidArgumentError, match="model: got PosixPath, expected a Model message, or a model of"):
+        bench.client(server.address).call("load_model", Path("models/digits"))

@@ -23,6 +23,7 @@ from numbatch.v1.repository_pb2 import (
     UnloadModelRequest,
 )
 from numbatch.wire.errors import DeadlineExceededError, UnavailableError
+from numbatch.wire.models import HasMessage, as_message
 
 
 class Connection:
@@ -112,7 +113,7 @@ class Connection:
 
     def load_model(
         self,
-        model: str | Model,
+        model: str | Model | HasMessage,
         *,
         version: int = 0,
         weights_precision: str = "",
@@ -124,9 +125,8 @@ class Connection:
 
         Parameters
         ----------
-        model : str or Model
-            The name of a model in the server's repository, or a model itself with inline weights, such as
-            `to_message()` of `numbatch.models` makes.
+        model : str, Model, or a model of `numbatch.models`
+            The name of a model in the server's repository, or a model itself, with inline weights.
         version : int
             The version. 0: the newest on disk; of a model given itself, one more than the newest known.
         weights_precision : str
@@ -151,10 +151,11 @@ class Connection:
         MessageTooLargeError
             The model is over the limit of messages.
         """
-        name = model if isinstance(model, str) else model.name
+        given = model if isinstance(model, str) else as_message(model)
+        name = given if isinstance(given, str) else given.name
         call = self._session.loading(name, version, timeout)
         with errors_of(call):
-            request = self._session.load_request(model, version, weights_precision)
+            request = self._session.load_request(given, version, weights_precision)
         response = self._call(self._stub.load_model, request, call)
         self._session.forget(name)
         status: ModelStatus = response.status

@@ -3,7 +3,7 @@
 >>> model = Sequential([Input((10,)), Dense(3, "sigmoid"), Dense(5, "sigmoid")], name="tiny", seed=1)
 >>> model.layers[0].kernel.shape
 (10, 3)
->>> message = model.to_message()  # for numbatch.engine.load_model(message), or client.load_model(message)
+>>> message = model.to_message()  # what numbatch.engine.load_model(model) and client.load_model(model) take
 >>> [layer.name for layer in message.layers]
 ['dense', 'dense_1']
 

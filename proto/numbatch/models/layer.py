@@ -300,7 +300,7 @@ def check_symbols(given: Sequence[Any], field: str) -> None:
     for i, each in enumerate(given):
         if not isinstance(each, Symbol):
             expected = "a symbol: what Input(...) or a layer returns"
-            hint = "numbers are computed by numbatch.engine.load_model(model.to_message()).infer(x), or by a server"
+            hint = "numbers are computed by numbatch.engine.load_model(model).infer(x), or by a server"
             got = type(each).__name__
             raise error(Reason.INVALID_FIELD, field=f"{field}[{i}]", got=got, expected=expected, hint=hint)
 

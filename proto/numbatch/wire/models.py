@@ -6,13 +6,40 @@
 ((10, 3), 3)
 """
 
+from typing import Protocol
+
 import numpy.typing as npt
 
-from numbatch.v1.model_pb2 import Layer, Weights
+from numbatch.v1.model_pb2 import Layer, Model, Weights
 from numbatch.v1.tensor_pb2 import DATA_TYPE_FLOAT32, Tensor
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array, array_bytes, as_float32, read_tensor
 
 NUMERIC_CONTRACT = "f32-1"
+
+
+class HasMessage(Protocol):
+    """What can be told as a Model message, as the models of `numbatch.models` can."""
+
+    def to_message(self) -> Model:
+        """Return the message."""
+
+
+def as_message(model: Model | HasMessage) -> Model:
+    """Return the message that a model is or has.
+
+    Raises
+    ------
+    InvalidArgumentError
+        INVALID_FIELD, if it is no model.
+    """
+    if isinstance(model, Model):
+        return model
+    if not hasattr(model, "to_message"):
+        expected = "a Model message, or a model of numbatch.models"
+        raise error(Reason.INVALID_FIELD, field="model", got=type(model).__name__, expected=expected)
+    return model.to_message()
 
 
 def weights_of(array: npt.ArrayLike) -> Weights:

@@ -5,7 +5,7 @@ It knows no gRPC and can be used without a server:
 >>> from numbatch.engine import load_model
 >>> from numbatch.models import Dense, Input, Sequential
 >>> network = Sequential([Input((10,)), Dense(3, "sigmoid"), Dense(5, "sigmoid")], name="tiny", seed=1)
->>> model = load_model(network.to_message())
+>>> model = load_model(network)
 >>> model.infer([[0.5] * 10] * 4).shape
 (4, 5)
 """

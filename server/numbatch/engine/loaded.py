@@ -15,12 +15,13 @@ from numbatch.engine.requests import RequestRows, check_layers
 from numbatch.engine.selection import Selection, select
 from numbatch.engine.specs import ArraySpec, ModelSummary
 from numbatch.engine.threads import NOBODY, compute_team
-from numbatch.engine.validation import Source, open_model, summarize
+from numbatch.engine.validation import Source, at_the_door, open_model, summarize
 from numbatch.kernels.arena import aligned_zeros
 from numbatch.kernels.program import run_network
 from numbatch.kernels.target import TARGET
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
+from numbatch.wire.models import HasMessage
 from numbatch.wire.precision import checked_precision
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_numbers
@@ -35,7 +36,7 @@ _MOST_SELECTIONS = 256
 
 
 def load_model(
-    source: Source,
+    source: Source | HasMessage,
     *,
     name: str = "",
     weights_precision: str = "f32",
@@ -45,8 +46,9 @@ def load_model(
 
     Parameters
     ----------
-    source : path or Model
-        A version folder that holds `model.binpb` or `model.txtpb`, such a file, or a message with inline weights.
+    source : path, Model, or model of `numbatch.models`
+        A version folder that holds `model.binpb` or `model.txtpb`, such a file, a message with inline weights, or what
+        has one.
     name : str
         The model's name, if its message has none. One that has another is refused. Default: that of the folder.
     weights_precision : str
@@ -67,7 +69,7 @@ def load_model(
         INVALID_FIELD, if there is no such precision.
     """
     checked_precision(weights_precision)
-    model, reader = open_model(source, name)
+    model, reader = open_model(at_the_door(source), name)
     graph = build_graph(model)
     plan = make_plan(graph, bf16=weights_precision == "bf16")
     arena = make_arena(plan.arena_size)

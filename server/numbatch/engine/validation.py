@@ -18,7 +18,7 @@ from numbatch.kernels.microkernel import KB
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import error
 from numbatch.wire.layers import parameters_of, weights_field
-from numbatch.wire.models import NUMERIC_CONTRACT
+from numbatch.wire.models import NUMERIC_CONTRACT, HasMessage, as_message
 from numbatch.wire.names import is_model_name
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Float32Array, shape_text
@@ -26,6 +26,11 @@ from numbatch.wire.tensors import Float32Array, shape_text
 _NOTHING = np.zeros(0, np.float32)
 
 Source = str | os.PathLike[str] | Model
+
+
+def at_the_door(source: Source | HasMessage) -> Source:
+    """Return where a model comes from: of one of `numbatch.models`, its message."""
+    return source if isinstance(source, str | os.PathLike | Model) else as_message(source)
 
 
 def open_model(source: Source, name: str = "") -> tuple[Model, WeightsReader]:
@@ -106,12 +111,12 @@ def summarize(model: Model, graph: Graph, weights_precision: str = "f32") -> Mod
     )
 
 
-def validate_model(source: Source, *, name: str = "") -> ModelSummary:
+def validate_model(source: Source | HasMessage, *, name: str = "") -> ModelSummary:
     """Check a model as `load_model` does, weights included, but neither pack nor compile anything.
 
     Parameters
     ----------
-    source : path or Model
+    source : path, Model, or model of `numbatch.models`
         As for `load_model`.
     name : str
         As for `load_model`.
@@ -121,7 +126,7 @@ def validate_model(source: Source, *, name: str = "") -> ModelSummary:
     ModelError
         Whatever is wrong with it.
     """
-    model, reader = open_model(source, name)
+    model, reader = open_model(at_the_door(source), name)
     graph = build_graph(model)
     for _ in read_weights(graph, reader):
         pass
