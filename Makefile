@@ -16,7 +16,7 @@ FRAMEWORKS := .venv-frameworks
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test test-frameworks check bench-kernels bench-service soak format proto lock clean
+.PHONY: help demo test test-frameworks check bench-kernels bench-service soak format tutorial proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -51,6 +51,9 @@ bench-service: $(VENV)/.dev $(PEERS) ## Measure the service against its peers (B
 format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+tutorial: $(VENV)/.dev ## Run docs/tutorial.md, and write its outputs and pictures anew
+	$(BIN)/python scripts/tutorial.py
 
 proto: $(VENV)/.dev ## Generate the stubs of the .proto files
 	$(BIN)/python scripts/stubs.py
