@@ -4,7 +4,7 @@ import pytest
 
 from numbatch.v1.model_pb2 import ActivationFunction
 from numbatch.wire.errors import InvalidArgumentError
-from numbatch.wire.names import activation_function, activation_name, is_layer_name, is_model_name
+from numbatch.wire.names import activation_function, activation_name, is_layer_name, is_model_name, model_name
 
 NAMES = [
     # name, of a model?, of a layer or an input?
@@ -47,3 +47,12 @@ def test_an_activation_that_is_none_is_refused_with_the_list_of_those_there_are(
 
 def test_an_activation_of_a_later_version_still_has_a_name() -> None:
     assert activation_name(99) == "activation 99"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("tower", "tower"), ("my tower (2)", "my_tower_2_"), ("../x", "x"), ("", "model"), ("é", "model")],
+)
+def test_any_text_becomes_a_name_that_a_model_may_have(text: str, name: str) -> None:
+    assert model_name(text) == name
+    assert is_model_name(model_name(text))

@@ -26,6 +26,7 @@ from numbatch.wire.tensors import shape_text
 
 _POOLINGS = {"": 0, "sum": POOLING_SUM, "mean": POOLING_MEAN}
 _LONGEST_NAME = 128
+_MOST_SLICES = 8
 
 
 class Symbol(NamedTuple):
@@ -176,6 +177,20 @@ class GraphWriter:
     def slice(self, x: Symbol, start: int, stop: int, *, name: str = "") -> Symbol:
         """Add the elements of the last axis from `start` to before `stop`."""
         return self._add(Layer(slice=Slice(start=start, stop=stop)), [x], name)
+
+    def choose(self, x: Symbol, places: Sequence[int], *, name: str = "") -> Symbol:
+        """Add the elements of the last axis that are in these places, in their order.
+
+        It is a slice or several side by side; where that would be many, a product with zeros and ones.
+        """
+        runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+        if len(runs) > _MOST_SLICES:
+            return self.dense(x, np.eye(x.shape[-1])[:, places], name=name or "choose")
+        parts = [
+            self.slice(x, int(run[0]), int(run[-1]) + 1, name=f"{name or 'choose'}/{i}" if len(runs) > 1 else name)
+            for i, run in enumerate(runs)
+        ]
+        return self.concatenate(parts, name=name or "choose") if len(parts) > 1 else parts[0]
 
     def embedding(
         self,

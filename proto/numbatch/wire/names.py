@@ -27,6 +27,12 @@ def is_layer_name(name: str) -> bool:
     return _LAYER_NAME.fullmatch(name) is not None
 
 
+def model_name(text: str) -> str:
+    """Return the name nearest to a text that a model may have: the rest becomes "_"; of nothing, "model"."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip("._-")[:128]
+    return name if is_model_name(name) else "model"
+
+
 def activation_name(function: int) -> str:
     """Return the name of an activation ("relu"), also of one that this version does not know."""
     value = ActivationFunction.DESCRIPTOR.values_by_number.get(function)
