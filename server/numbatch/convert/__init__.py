@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numbatch.convert.converted import Converted
     from numbatch.convert.detection import Detected, detect
+    from numbatch.convert.onnx import from_onnx, to_onnx
     from numbatch.convert.reading import read
+    from numbatch.convert.sklearn import from_sklearn
     from numbatch.convert.torch import from_torch
     from numbatch.convert.verification import Verification, verify
 
