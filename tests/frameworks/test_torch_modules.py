@@ -145,6 +145,21 @@ def test_layers_have_the_names_of_the_modules_that_they_are_the_results_of() -> 
     )
 
 
+class Scored(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.flat = nn.Linear(6, 1), nn.Flatten()
+
+    def forward(self, x: Any) -> Any:
+        return F.dropout(self.flat(torch.relu(self.fc(x)).squeeze(-1)), training=self.training).unsqueeze(-1)
+
+
+def test_notes_name_no_module_that_computes() -> None:
+    converted = from_torch(nn.Sequential(nn.Linear(6, 6), Scored()), example=torch.zeros(1, 3, 6))
+    assert_agrees(converted)
+    assert converted.notes[-1] == "Left out, as they do nothing in inference: 1.dropout, 1.flat."
+
+
 def test_every_layer_gives_what_its_module_gives() -> None:
     module = randomised(ResidualNetwork()).eval()
     seen: dict[str, Any] = {}

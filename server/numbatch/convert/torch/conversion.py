@@ -105,10 +105,11 @@ class Conversion:
         return self.graph.model(outputs)
 
     def leave_out(self, node: Node) -> None:
-        """Say in the notes that a module becomes no layer."""
-        path = node.modules[-1].path if node.modules else ""
-        if path and path not in self._gone:
-            self._gone.append(path)
+        """Say in the notes that a module becomes no layer, if the node is all that it does."""
+        module = node.modules[-1] if node.modules else None
+        alone = [module in each.modules for each in self._program.nodes].count(True) == 1
+        if module and module.path and alone and module.path not in self._gone:
+            self._gone.append(module.path)
 
     def note(self, sentence: str) -> None:
         """Add a note, unless it is there."""

@@ -24,7 +24,7 @@ _NO_STATE = (
 
 
 def simplified(program: Program) -> tuple[Program, list[str]]:
-    """Return the program without what changes nothing, and the paths of the modules that vanish.
+    """Return the program without what changes nothing, and the places of dropouts.
 
     Raises
     ------
@@ -40,8 +40,8 @@ def simplified(program: Program) -> tuple[Program, list[str]]:
             nodes.append(node)
             continue
         source[node.outputs[0]] = node.arguments[_first(node)].name
-        if node.operation.rstrip("_") in _DROPOUTS and node.modules and node.modules[-1].path:
-            gone.append(node.modules[-1].path)
+        if node.operation.rstrip("_") in _DROPOUTS:
+            gone.append(node.place)
     outputs = tuple(source.get(name, name) for name in program.outputs)
     return replace(program, nodes=tuple(nodes), outputs=outputs), list(dict.fromkeys(gone))
 
