@@ -18,7 +18,7 @@ from support import numpy_model
 from support.torch_agreement import ULP, distance
 
 FIXTURES = Path(__file__).parent / "fixtures"
-RECOMMENDER = FIXTURES / "torch_recommender.pt2"
+RECOMMENDER, TABULAR = FIXTURES / "torch_recommender.pt2", FIXTURES / "torch_tabular.pt2"
 
 
 def recorded(name: str) -> tuple[dict[str, Any], list[Any]]:
@@ -84,9 +84,27 @@ def test_a_network_that_was_exported_for_some_rows_takes_any_number() -> None:
     assert list(converted.model.inputs[0].shape) == [4]
 
 
-def changed(path: Path, edit: Callable[[str, bytes], bytes], compression: int = zipfile.ZIP_STORED) -> Path:
-    """The recommender, with other files in its archive."""
-    with zipfile.ZipFile(RECOMMENDER) as before, zipfile.ZipFile(path, "w", compression) as after:
+def test_each_table_looks_up_its_column_of_the_categories() -> None:
+    converted = from_torch(TABULAR)
+    inputs, (expected,) = recorded("tabular")
+    (name,) = converted.model.outputs
+    assert distance(numpy_model.run(converted.model, inputs), {name: expected}) <= ULP
+    assert [(spec.name, list(spec.shape)) for spec in converted.model.inputs] == [("x_cat", [3]), ("x_cont", [4])]
+    columns = [
+        (layer.name, *layer.inputs, layer.embedding.start, layer.embedding.stop) for layer in converted.model.layers[:3]
+    ]
+    assert columns == [(f"embeds.{i}", "x_cat", i, i + 1) for i in range(3)]
+    assert converted.notes == ("Left out, as they do nothing in inference: emb_drop.",)
+
+
+def changed(
+    path: Path,
+    edit: Callable[[str, bytes], bytes],
+    compression: int = zipfile.ZIP_STORED,
+    source: Path = RECOMMENDER,
+) -> Path:
+    """A fixture, with other files in its archive."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(path, "w", compression) as after:
         for entry in before.infolist():
             after.writestr(entry.filename, edit(entry.filename, before.read(entry)))
     return path
@@ -203,10 +221,11 @@ def _places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
             yield (*path, key)
 
 
-def test_whatever_a_graph_says_the_errors_are_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [RECOMMENDER, TABULAR], ids=lambda path: path.stem)
+def test_whatever_a_graph_says_the_errors_are_ours(source: Path, tmp_path: Path) -> None:
     """A sweep over the graph: one entry after another is replaced by what does not belong there."""
-    with zipfile.ZipFile(RECOMMENDER) as archive:
-        graph = json.loads(archive.read("torch_recommender/models/model.json"))
+    with zipfile.ZipFile(source) as archive:
+        graph = json.loads(archive.read(f"{source.stem}/models/model.json"))
     places = list(_places(graph))
     strange: list[Any] = [None, -1, 10**30, "x", [], {"as_tensor": {"name": "x"}}]
     for i, place in enumerate(places[::11]):
@@ -217,4 +236,4 @@ def test_whatever_a_graph_says_the_errors_are_ours(tmp_path: Path) -> None:
             model[place[-1]] = strange[i % len(strange)]
 
         with suppress(NumbatchError):
-            from_torch(changed(tmp_path / "strange.pt2", edited("models/model.json", replace)))
+            from_torch(changed(tmp_path / "strange.pt2", edited("models/model.json", replace), source=source))

@@ -34,7 +34,7 @@ def dynamic(module: Any, example: Any) -> Any:
     return export(module, (example,), dynamic_shapes=({0: Dim.AUTO},))
 
 
-@pytest.mark.parametrize("fixture", ["torch_recommender.pt2", "torch_fixed.pt2"])
+@pytest.mark.parametrize("fixture", ["torch_recommender.pt2", "torch_fixed.pt2", "torch_tabular.pt2"])
 def test_the_reference_of_a_file_is_pytorch_itself(fixture: str) -> None:
     assert_agrees(from_torch(FIXTURES / fixture))
 

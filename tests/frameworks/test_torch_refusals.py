@@ -86,11 +86,53 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
         rf"view: rows are mixed: it gives \[3\*s\d+, 4\].*{BATCH}",
     ),
     "a transposition": (net(lambda x: x.transpose(1, 2)), SERIES, "transpose: .*axes cannot change places"),
-    "a slice": (net(lambda x: x[:, :2]), ROW, "slice: no layer .*give the parts as inputs of their own"),
-    "a column of numbers": (
+    "every second element": (net(lambda x: x[:, ::2]), ROW, "slice: steps of 2: .* expected 1; .*inputs of their own"),
+    "a part of an inner axis": (
+        net(lambda x: x[:, 1:]),
+        SERIES,
+        "slice: a part of axis 1: .* expected of the last axis; .* lay the data out so, or give the parts as inputs",
+    ),
+    "a row of an inner axis": (net(lambda x: x[:, -1]), SERIES, "select: a part of axis 1: .*of the last axis"),
+    "chunks of an inner axis": (net(lambda x: x.chunk(3, 1)[0]), SERIES, "chunk: a part of axis 1"),
+    "a gate of an inner axis": (net(lambda x: F.glu(x, 1)), torch.zeros(1, 2, 4), "glu: a part of axis 1"),
+    "a part of no elements": (net(lambda x: torch.cat([x[:, 4:], x], 1)), ROW, "slice: a part of no elements, 4 to 4"),
+    "some of the rows": (net(lambda x: x[1:] * 2), ROW, f"slice: it works across the rows of a batch: .*{BATCH}"),
+    "a row": (net(lambda x: x.unbind(0)[0]), ROW, f"unbind: it works across the rows of a batch: .*{BATCH}"),
+    "halves of the batch": (net(lambda x: x.chunk(2)[1]), ROW, f"chunk: it works across .*{BATCH}"),
+    "a place that is not fixed": (
+        net(lambda x: x.narrow(1, x.shape[0] - 1, 2)),
+        ROW,
+        "narrow: a part whose place is not fixed: .* expected numbers",
+    ),
+    "columns by their numbers": (
+        net(lambda x: x[:, [0, 2]]),
+        ROW,
+        r"index: no layer .* x\[..., a:b\] or split, .* cat",
+    ),
+    "a part that is written to": (
+        net(lambda x: F.relu_(x[:, :2]) + x[:, 2:]),
+        ROW,
+        "relu: it changes an array in place that is used afterwards",
+    ),
+    "row numbers of an inner axis": (
         net(lambda words, ids: words(ids[:, 0]), nn.Embedding(5, 3)),
+        torch.zeros(1, 2, 3, dtype=torch.int64),
+        "select: a part of axis 1",
+    ),
+    "single numbers, pooled": (
+        net(lambda words, ids: words(ids[..., 0]).sum(1), nn.Embedding(5, 3)),
+        torch.zeros(1, 2, 3, dtype=torch.int64),
+        "sum: over rows of single numbers",
+    ),
+    "row numbers as an output": (
+        net(lambda words, ids: (words(ids[:, 0]), ids[:, 1]), nn.Embedding(5, 3)),
         IDS,
-        "select: .* inputs of their own",
+        "select: row numbers of a table as an output: .*; whoever sends them has them",
+    ),
+    "offsets of row numbers": (
+        net(lambda words, ids: words(ids + torch.tensor([0, 1, 2])), nn.Embedding(5, 3)),
+        IDS,
+        "add: computed row numbers: .* expected an integer input",
     ),
     "dropout that is always on": (
         net(lambda x: F.dropout(x)),

@@ -1,7 +1,10 @@
 """What could be done about operators that cannot be served."""
 
 _ADVICE = (
-    (("select", "slice", "split", "chunk", "unbind", "narrow", "index"), "give the parts as inputs of their own"),
+    (
+        ("index", "gather", "take", "split"),
+        "parts of the last axis are served, x[..., a:b] or split, which cat puts together",
+    ),
     (("conv", "pool", "upsample"), "numbatch serves dense networks: no convolutions, no pooling of images"),
     (("lstm", "gru", "rnn"), "numbatch serves dense networks: no recurrent layers"),
     (("attention", "bmm", "einsum"), "products of two computed arrays, as in attention, are not served"),

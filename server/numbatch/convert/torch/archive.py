@@ -32,7 +32,7 @@ _HINT = "export the module again with PyTorch 2.9 or newer: torch.export.save(to
 
 
 # What comes of content that is not as torch.export writes it.
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 
 
 def not_as_written(path: Path, malformed: Exception) -> NumbatchError:

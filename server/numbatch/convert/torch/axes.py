@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numbatch.convert.torch.conversion import Conversion, Converter, Value, held
+from numbatch.convert.torch.conversion import Conversion, Converter
 from numbatch.convert.torch.elementwise import widened
 from numbatch.convert.torch.embeddings import is_pooling, pooled
 from numbatch.convert.torch.program import Node, refused
 from numbatch.convert.torch.simplify import is_integer
+from numbatch.convert.torch.values import Value
 from numbatch.wire.tensors import Array
 
 
@@ -19,9 +20,9 @@ def _reshape(c: Conversion, node: Node) -> Value | Array:
     if not isinstance(x, Value):
         return x.reshape(c.stored_shape(node))
     shape = c.shape(node)
-    if x.symbol.shape == held(shape):
+    if x.fits(shape):
         c.leave_out(node)
-        return Value(x.symbol, shape)
+        return x._replace(shape=shape)
     if x.symbol.integer:
         raise refused(node, "row numbers under other axes", hint="look them up first, then reshape")
     if len(shape) == 1 and len(x.shape) > 1:
@@ -32,7 +33,7 @@ def _reshape(c: Conversion, node: Node) -> Value | Array:
 def _expand(c: Conversion, node: Node) -> Value | Array:
     x = c.taken(node, node.arguments["self"])
     if isinstance(x, Value):
-        return Value(widened(c, node, x), c.shape(node))
+        return x if x.shape == c.shape(node) else Value(widened(c, node, x), c.shape(node))
     return np.broadcast_to(x, c.stored_shape(node))
 
 

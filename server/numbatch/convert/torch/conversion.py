@@ -5,7 +5,7 @@ no layer computes, must not end the walk.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from numbatch.convert.torch.advice import advice
 from numbatch.convert.torch.naming import layer_names
 from numbatch.convert.torch.program import Length, Node, Program, Ref, refused
 from numbatch.convert.torch.simplify import is_integer, simplified
+from numbatch.convert.torch.splits import CUTS
+from numbatch.convert.torch.values import Value, held
 from numbatch.v1.model_pb2 import Model
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.graph import GraphWriter, Symbol
@@ -20,26 +22,22 @@ from numbatch.wire.layers import Shape
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, as_float32, shape_text
 
+# What moves numbers without computing with them: whole ones may be moved as float32 until they are cast.
+_MOVES = {
+    *("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "cat", "concat", "stack"),
+    *("slice", "select", "narrow", *CUTS),
+}
 _NO_ROWS = "every operator must keep the rows of a batch apart: the first axis is the batch, and stays so"
-
-
-class Value(NamedTuple):
-    """An array of the network, and the axes of one example of it in PyTorch.
-
-    PyTorch has arrays of one number for each row, of shape [batch]; the model has them as [batch, 1].
-    """
-
-    symbol: Symbol
-    shape: Shape
 
 
 # What converts an operator: it returns an array of the network, or, where all that it takes is stored, a stored one.
 Converter = Callable[["Conversion", Node], "Value | Array"]
 
 
-def held(shape: Shape) -> Shape:
-    """Return the axes that the model has for an example of these in PyTorch."""
-    return shape or (1,)
+def computed_numbers(node: Node) -> NumbatchError:
+    """Return the error for row numbers that are the result of a computation."""
+    hint = "row numbers must come as an integer input of the network, not as the result of a computation"
+    return refused(node, "computed row numbers", expected="an integer input", hint=hint)
 
 
 class Conversion:
@@ -266,10 +264,11 @@ class Conversion:
             result = converter(self, node)
             if isinstance(result, Value):
                 info = self._program.arrays[node.name]
-                if result.symbol.shape != held(self.shape(node)) or result.shape != self.shape(node):
-                    got = shape_text(result.symbol.shape)
+                if not result.fits(self.shape(node)) or result.shape != self.shape(node):
+                    got = shape_text(result.axes)
                     raise refused(node, "its shape", expected=f"{shape_text(self.shape(node))}, not {got}")
-                if not result.symbol.integer and not info.data_type.startswith(("float", "bfloat")):
+                real = info.data_type.startswith(("float", "bfloat"))
+                if not real and not result.symbol.integer and node.operation not in _MOVES:
                     raise refused(node, f"it computes in {info.data_type}", expected="float32", hint="use x.float()")
             return result
         except NumbatchError as reason:
@@ -280,6 +279,8 @@ class Conversion:
         value = self.taken(node, Ref(name))
         if not isinstance(value, Value):
             raise refused(node, "an output that does not depend on the inputs", expected="a computed array")
+        if value.symbol.integer:
+            raise refused(node, "row numbers of a table as an output", hint="whoever sends them has them")
         if not value.shape:
             self.note(f"Output {value.symbol.name} has one number for each row: it is returned as [rows, 1].")
         if value.symbol in before:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from numbatch.convert.torch.conversion import Conversion, Converter, Value, held
+from numbatch.convert.torch.conversion import Conversion, Converter, computed_numbers
 from numbatch.convert.torch.program import Node, refused
+from numbatch.convert.torch.values import Value, held
 from numbatch.wire.errors import NumbatchError
 from numbatch.wire.graph import Symbol
 from numbatch.wire.layers import Shape
@@ -149,6 +150,8 @@ def affine(c: Conversion, node: Node, x: Value, scale: Array | None = None, offs
 
 def widened(c: Conversion, node: Node, x: Value) -> Symbol:
     """Return an array under the axes of a node's output: a last axis of 1 is repeated, as PyTorch broadcasts it."""
+    if x.symbol.integer:
+        raise computed_numbers(node)
     shape = c.shape(node)
     if x.shape == shape:
         return x.symbol

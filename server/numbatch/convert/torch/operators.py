@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from numbatch.convert.torch import axes, elementwise, embeddings, products, simplify
+from numbatch.convert.torch import axes, elementwise, embeddings, products, simplify, slices
 from numbatch.convert.torch.conversion import Converter
 
 CONVERTERS: Mapping[str, Converter] = {
@@ -10,6 +10,7 @@ CONVERTERS: Mapping[str, Converter] = {
     **elementwise.CONVERTERS,
     **axes.CONVERTERS,
     **embeddings.CONVERTERS,
+    **slices.CONVERTERS,
 }
 
 # With what changes nothing, and the parts of larger operations: all that a converted program needs to be run.

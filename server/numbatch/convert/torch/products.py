@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numbatch.convert.torch.conversion import Conversion, Converter, Value
+from numbatch.convert.torch.conversion import Conversion, Converter
 from numbatch.convert.torch.program import Node, refused
+from numbatch.convert.torch.values import Value
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import Array, Float32Array, shape_text
 

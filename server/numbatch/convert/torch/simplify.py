@@ -1,21 +1,23 @@
-"""A program without what changes nothing: dropout, copies, casts to the type that is there."""
+"""A program without what changes nothing: dropout, copies, casts to the type that is there, slices of all elements."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from numbatch.convert.torch.program import Node, Program, Ref, refused
+from numbatch.convert.torch.splits import CUTS, separated
 
 _DROPOUTS = {"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout"}
 _COPIES = {"alias", "clone", "contiguous", "detach", "lift_fresh", "lift_fresh_copy", "view_as"}
 _CASTS = {"to", "_to_copy", "type_as"}
+_PARTS = {"slice", "narrow", *CUTS}
 # Operations that may change nothing.
 NOTHING = _DROPOUTS | _COPIES | _CASTS
 # What certainly gives new memory, so that changing it in place changes nothing else.
 _NEW_MEMORY = {
     *("linear", "addmm", "mm", "matmul", "batch_norm", "layer_norm", "embedding", "embedding_bag", "mean", "sum"),
     *("add", "sub", "mul", "div", "neg", "cat", "stack", "relu", "gelu", "silu", "sigmoid", "tanh", "softmax"),
-    *("log_softmax", "hardtanh", "clamp", "leaky_relu", "elu", "selu", "celu", "mish", "softplus", "hardswish"),
+    *("log_softmax", "hardtanh", "clamp", "leaky_relu", "elu", "selu", "celu", "mish", "softplus", "hardswish", "glu"),
 }
 
 _NO_STATE = (
@@ -24,7 +26,7 @@ _NO_STATE = (
 
 
 def simplified(program: Program) -> tuple[Program, list[str]]:
-    """Return the program without what changes nothing, and the places of dropouts.
+    """Return the program without what changes nothing, parts of axes by themselves, and the places of dropouts.
 
     Raises
     ------
@@ -32,6 +34,7 @@ def simplified(program: Program) -> tuple[Program, list[str]]:
         LAYER_UNSUPPORTED, if it depends on arrays that are changed in place, or a dropout is in training mode.
     """
     _check_changes_in_place(program)
+    program = separated(program)
     source: dict[str, str] = {}
     nodes, gone = [], []
     for node in program.nodes:
@@ -58,10 +61,10 @@ def _changes_nothing(node: Node, program: Program) -> bool:
             hint = "call eval() before exporting; in forward, F.dropout(x, training=self.training)"
             raise refused(node, "dropout in training mode", expected="inference", hint=hint)
         return True
-    if operation not in _COPIES | _CASTS:
+    if operation not in _COPIES | _CASTS | _PARTS or len(node.outputs) > 1:
         return False
     before, after = (program.arrays[name] for name in (node.arguments[_first(node)].name, node.outputs[0]))
-    if operation in _COPIES:
+    if operation in _COPIES | _PARTS:
         return before.shape == after.shape
     return _class_of(before.data_type) == _class_of(after.data_type)
 
