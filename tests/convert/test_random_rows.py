@@ -43,6 +43,13 @@ def test_padding_comes_often() -> None:
     assert sorted(set(words.ravel())) == list(range(9))
 
 
+@pytest.mark.parametrize("padding_id", [0, 4])
+def test_no_row_is_padding_alone(padding_id: int) -> None:
+    drawn = RandomRows({"ids": RandomInput((2, 2), vocabulary=5, padding_id=padding_id)}, 500, 0)
+    for batch in drawn.minibatches(64):
+        assert not (batch["ids"] == padding_id).all(-1).any()
+
+
 def test_a_table_of_one_row_has_one_number() -> None:
     (batch,) = RandomRows({"id": RandomInput((1,), vocabulary=1)}, 3, 0).minibatches(8)
     assert batch["id"].tolist() == [[0], [0], [0]]

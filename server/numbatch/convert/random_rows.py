@@ -42,7 +42,8 @@ class RandomInput(NamedTuple):
 class RandomRows:
     """Random rows; the same seed gives the same ones, in minibatches of any size.
 
-    Numbers are standard normal. The first row has the lowest row numbers, the second the highest.
+    Numbers are standard normal. The first row has the lowest row numbers, the second the highest. None is padding
+    alone: on the mean of nothing frameworks do not agree (Keras' is NaN, ours and PyTorch's are 0).
     """
 
     inputs: Mapping[str, RandomInput]
@@ -107,4 +108,7 @@ def _drawn(spec: RandomInput, start: int, rows: int, stream: np.random.Generator
         ids[shares < 0] = spec.padding_id
     ids[: max(0, 1 - start)] = 0
     ids[max(0, 1 - start) : max(0, 2 - start)] = spec.vocabulary - 1
+    if spec.padding_id is not None and spec.vocabulary > 1:
+        nothing = (ids == spec.padding_id).all(-1)
+        ids[nothing, 0] = 1 if spec.padding_id == 0 else 0
     return ids
