@@ -15,7 +15,7 @@ from support.towers import tower
 
 
 class Written:
-    """What a writer returns: it saves the names of the layers."""
+    """What a writer makes of a model: the names of its layers."""
 
     def __init__(self, model: Model) -> None:
         self.text = " ".join(layer.name for layer in model.layers)
@@ -23,22 +23,22 @@ class Written:
     def SerializeToString(self) -> bytes:  # as messages have it
         return self.text.encode()
 
-    def save(self, path: Path) -> None:
-        assert path.suffix == ".keras"  # Keras looks at it
-        path.write_text(self.text)
-
 
 @pytest.fixture
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Model]:
     """The models that writers were given; `tower` is in the current folder."""
     models: list[Model] = []
 
-    def writer(model: Model) -> Written:
+    def to_onnx(model: Model) -> Written:
         models.append(model)
         return Written(model)
 
-    monkeypatch.setitem(vars(convert), "to_onnx", writer)
-    monkeypatch.setitem(vars(convert), "to_keras", writer)
+    def to_keras(model: Model, path: Path) -> None:
+        models.append(model)
+        path.write_text(Written(model).text)
+
+    monkeypatch.setitem(vars(convert), "to_onnx", to_onnx)
+    monkeypatch.setitem(vars(convert), "to_keras", to_keras)
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path, tower())
     return models

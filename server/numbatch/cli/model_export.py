@@ -27,7 +27,7 @@ def export(path: Path, format_: str | None, output: Path) -> None:
     """Write a model as ONNX or Keras, for other runtimes and for training on.
 
     PATH is a model's folder (of which the newest version is taken), a version's folder or a model file. A file that is
-    there is replaced; it is complete or not there. ONNX needs `pip install 'numbatch[convert]'`, Keras itself.
+    there is replaced; it is complete or not there. Both need `pip install 'numbatch[convert]'`, and no Keras.
 
     \b
     Examples:
@@ -57,13 +57,7 @@ def _write_onnx(model: Model, path: Path) -> None:
 def _write_keras(model: Model, path: Path) -> None:
     from numbatch.convert import to_keras
 
-    # Keras looks at the end of the name.
-    named = path.with_name(f"{path.name}.keras")
-    try:
-        to_keras(model).save(named)
-        named.replace(path)
-    finally:
-        named.unlink(missing_ok=True)
+    to_keras(model, path)
 
 
 _WRITERS: dict[str, Callable[[Model, Path], Any]] = {"onnx": _write_onnx, "keras": _write_keras}
