@@ -14,8 +14,6 @@ from numbatch.v1.model_pb2 import Model
 from support.agreement import ulps
 from support.project import ROOT
 
-pytest.importorskip("h5py", reason="h5py reads the weights of Keras")
-
 FIXTURES = ROOT / "tests" / "convert" / "fixtures"
 # The sums of both are of float32, in different orders; 3 is what comes of them here.
 MOST_ULPS = 8.0

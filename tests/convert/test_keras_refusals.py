@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -20,8 +21,6 @@ from numbatch.wire.errors import (
 )
 from numbatch.wire.reasons import Reason
 from support.project import ROOT
-
-h5py = pytest.importorskip("h5py", reason="h5py reads the weights of Keras")
 
 FIXTURES = ROOT / "tests" / "convert" / "fixtures"
 

@@ -16,8 +16,6 @@ from support.agreement import ulps
 from support.graphs import GRAPHS, examples
 from support.networks import ACTIVATIONS, drawn, network
 
-pytest.importorskip("h5py", reason="h5py writes the weights of Keras")
-
 
 @pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
 def test_a_graph_comes_back_and_computes_the_same(make: Callable[[], Model], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from numbatch.convert.torch import from_torch
+from numbatch.engine import load_model
 from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from numbatch.wire.errors import CorruptModelError, NumbatchError, UnsupportedError
 from support import numpy_model
@@ -89,6 +90,7 @@ def test_each_table_looks_up_its_column_of_the_categories() -> None:
     inputs, (expected,) = recorded("tabular")
     (name,) = converted.model.outputs
     assert distance(numpy_model.run(converted.model, inputs), {name: expected}) <= ULP
+    assert distance(dict(load_model(converted.model).run(inputs)), {name: expected}) <= ULP
     assert [(spec.name, list(spec.shape)) for spec in converted.model.inputs] == [("x_cat", [3]), ("x_cont", [4])]
     columns = [
         (layer.name, *layer.inputs, layer.embedding.start, layer.embedding.stop) for layer in converted.model.layers[:3]

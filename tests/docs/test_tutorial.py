@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from support.project import ROOT
 
@@ -108,7 +109,7 @@ def test_outputs_that_differ_are_told_apart(script: ModuleType, shown: str, real
 
 def svg(script: ModuleType, x: float, grey: int, level: int) -> str:
     """Return a picture of a line and an image of a pixel, compressed as the level says."""
-    image = pytest.importorskip("PIL.Image", reason="it comes with matplotlib").new("L", (1, 1), grey)
+    image = Image.new("L", (1, 1), grey)
     png = io.BytesIO()
     image.save(png, "png", compress_level=level)
     data = base64.b64encode(png.getvalue()).decode()

@@ -130,6 +130,21 @@ def test_a_number_in_two_tables_is_checked_against_the_smaller() -> None:
         model.infer([3])
 
 
+def test_columns_of_an_input_have_tables_of_their_own() -> None:
+    graph = GraphWriter("columns")
+    ids = graph.input("ids", [3], integer=True)
+    small, large = (
+        graph.embedding(ids, table, start=start, stop=stop, pooling="sum")
+        for table, start, stop in [(TABLE[:2], 0, 1), (TABLE, 1, 3)]
+    )
+    model = load_model(graph.model([graph.add([small, large])]))
+    assert model.infer([[1, 4, 4]]).tolist() == [[2 + 8 + 8, 3 + 9 + 9]]
+    with pytest.raises(InvalidArgumentError, match=r"data\[0, 0\]: row number of input 'ids': got 2, expected 0 to 1"):
+        model.infer([[2, 4, 4]])
+    with pytest.raises(InvalidArgumentError, match=r"data\[0, 2\]: row number of input 'ids': got 5, expected 0 to 4"):
+        model.run({"ids": np.array([[0, 0, 5]])})
+
+
 def test_the_summary_says_of_which_type_an_input_is(model: LoadedModel) -> None:
     assert [(spec.name, spec.data_type) for spec in model.summary.inputs] == [("x", "float32"), ("words", "int32")]
     assert {layer.name: layer.parameter_count for layer in model.summary.layers} == {"wide": 2, "sum": 10, "score": 0}

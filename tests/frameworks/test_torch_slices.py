@@ -144,7 +144,7 @@ COLUMNS_OF: dict[str, tuple[Any, Any, tuple[int, int]]] = {
 def test_a_table_takes_some_of_the_numbers(of: str) -> None:
     function, example, (start, stop) = COLUMNS_OF[of]
     converted = from_torch(Net(function, nn.Embedding(9, 3)), example=example)
-    assert_agrees(converted, vocabulary=9)
+    assert_agrees(converted)
     assert [bounds for _, *bounds in lookups(converted.model)] == [[start, stop]]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-tf = pytest.importorskip("tensorflow", reason="TensorFlow computes the lessons")
-keras = pytest.importorskip("keras", reason="Keras computes the lessons")
+tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make test-frameworks")
+keras = pytest.importorskip("keras", reason="needs Keras: make test-frameworks")
 
 from numbatch.client import Client  # noqa: E402
 from numbatch.convert.keras import from_keras  # noqa: E402

@@ -4,7 +4,7 @@ One table for all who deal with models: the engine that runs them, what builds t
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from numbatch.v1.model_pb2 import Layer, Weights
@@ -179,6 +179,23 @@ def _slice(layer: Layer, inputs: Sequence[ArrayType], field: str) -> Shape:
 def taken_numbers(layer: Layer, length: int) -> tuple[int, int]:
     """Return which of so many row numbers an embedding takes: the first, and the one after the last."""
     return layer.embedding.start, layer.embedding.stop or length
+
+
+def vocabularies(length: int, takers: Iterable[Layer]) -> tuple[int, ...]:
+    """Return how many rows the row numbers of an input may choose from, for each place of its last axis.
+
+    Parameters
+    ----------
+    length : int
+        Of the last axis.
+    takers : iterable of Layer
+        The embeddings that take the input: a number in several tables is a row of the smallest.
+    """
+    ends = [MOST_ROWS_OF_TABLE] * length
+    for layer in takers:
+        for place in range(*taken_numbers(layer, length)):
+            ends[place] = min(ends[place], layer.embedding.vocabulary_size)
+    return tuple(ends)
 
 
 def _embedding(layer: Layer, inputs: Sequence[ArrayType], field: str) -> Shape:

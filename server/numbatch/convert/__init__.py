@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numbatch.convert.converted import Converted
     from numbatch.convert.detection import Detected, detect
+    from numbatch.convert.keras import from_keras, to_keras
     from numbatch.convert.onnx import from_onnx, to_onnx
     from numbatch.convert.reading import read
     from numbatch.convert.sklearn import from_sklearn

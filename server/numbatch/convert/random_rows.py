@@ -8,7 +8,7 @@ import numpy as np
 
 from numbatch.v1.model_pb2 import Layer, Model
 from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
-from numbatch.wire.layers import Shape
+from numbatch.wire.layers import Shape, vocabularies
 from numbatch.wire.models import array_of
 from numbatch.wire.tensors import Array
 
@@ -23,8 +23,9 @@ class RandomInput(NamedTuple):
     ----------
     shape : tuple of int
         Its axes, without the batch.
-    vocabulary : int
-        Of row numbers: they are 0 to `vocabulary` - 1. 0: normally distributed numbers.
+    vocabulary : int or tuple of int
+        Of row numbers: they are 0 to `vocabulary` - 1; if not the same, for each place of the last axis. 0: normally
+        distributed numbers.
     padding_id : int or None
         A row number that is to come often.
     mean, deviation : array_like
@@ -32,7 +33,7 @@ class RandomInput(NamedTuple):
     """
 
     shape: Shape
-    vocabulary: int = 0
+    vocabulary: int | tuple[int, ...] = 0
     padding_id: int | None = None
     mean: Array | float = 0.0
     deviation: Array | float = 1.0
@@ -61,8 +62,8 @@ class RandomRows:
 def random_inputs(model: Model) -> dict[str, RandomInput]:
     """Return how rows are drawn for a model whose layers are named.
 
-    Row numbers are those of the smallest table that takes them. What a normalisation with stored statistics takes first
-    thing is drawn of its mean and variance, where the message has them: of numbers that are all far from what the
+    Row numbers are those of the smallest table they are looked up in. What a normalisation with stored statistics takes
+    first thing is drawn of its mean and variance, where the message has them: of numbers that are all far from what the
     network was made for, its outputs would say nothing.
     """
     inputs = {}
@@ -76,10 +77,11 @@ def random_inputs(model: Model) -> dict[str, RandomInput]:
 
 
 def _row_numbers(shape: Shape, takers: Iterable[Layer]) -> RandomInput:
-    tables = [layer.embedding for layer in takers if layer.WhichOneof("kind") == "embedding"]
-    vocabulary = min((table.vocabulary_size for table in tables), default=1)
-    padding = [table.padding_id for table in tables if table.HasField("padding_id") and table.padding_id < vocabulary]
-    return RandomInput(shape, vocabulary, padding[0] if padding else None)
+    lookups = [layer for layer in takers if layer.WhichOneof("kind") == "embedding"]
+    ends = vocabularies(shape[-1], lookups)
+    tables = [layer.embedding for layer in lookups]
+    padding = [table.padding_id for table in tables if table.HasField("padding_id") and table.padding_id < min(ends)]
+    return RandomInput(shape, ends if len(set(ends)) > 1 else ends[0], padding[0] if padding else None)
 
 
 def _numbers(shape: Shape, takers: Iterable[Layer]) -> RandomInput:
@@ -103,12 +105,13 @@ def _drawn(spec: RandomInput, start: int, rows: int, stream: np.random.Generator
     shares = stream.random(size)
     if spec.padding_id is not None:
         shares = (shares - _SHARE_OF_PADDING) / (1 - _SHARE_OF_PADDING)
-    ids = np.minimum((shares * spec.vocabulary).astype(np.int64), spec.vocabulary - 1).astype(np.int32)
+    ends = np.asarray(spec.vocabulary)
+    ids: Array = np.minimum((shares * ends).astype(np.int64), ends - 1).astype(np.int32)
     if spec.padding_id is not None:
         ids[shares < 0] = spec.padding_id
     ids[: max(0, 1 - start)] = 0
-    ids[max(0, 1 - start) : max(0, 2 - start)] = spec.vocabulary - 1
-    if spec.padding_id is not None and spec.vocabulary > 1:
+    ids[max(0, 1 - start) : max(0, 2 - start)] = ends - 1
+    if spec.padding_id is not None and ends.min() > 1:
         nothing = (ids == spec.padding_id).all(-1)
         ids[nothing, 0] = 1 if spec.padding_id == 0 else 0
     return ids

@@ -10,7 +10,7 @@ from numbatch.engine.specs import ArraySpec
 from numbatch.v1.model_pb2 import InputSpec, Layer, Model
 from numbatch.v1.tensor_pb2 import DATA_TYPE_INT32
 from numbatch.wire.errors import NumbatchError, error
-from numbatch.wire.layers import KINDS, MOST_ELEMENTS, MOST_ROWS_OF_TABLE, ArrayType, output_type
+from numbatch.wire.layers import KINDS, MOST_ELEMENTS, ArrayType, output_type, vocabularies
 from numbatch.wire.models import NUMERIC_CONTRACT
 from numbatch.wire.names import is_layer_name, is_model_name
 from numbatch.wire.reasons import Reason
@@ -62,14 +62,15 @@ class Graph(NamedTuple):
         In an order in which each comes after what it takes, as near to the message's as that allows.
     outputs : tuple of str
         The names of the nodes that come back where a request names none.
-    vocabularies : dict of str to int
-        Of the inputs that are row numbers: how many rows the smallest table has that they are looked up in.
+    vocabularies : dict of str to tuple of int
+        Of the inputs that are row numbers, for each place of the last axis: how many rows the smallest table has that
+        its numbers are looked up in.
     """
 
     inputs: tuple[ArraySpec, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
-    vocabularies: dict[str, int]
+    vocabularies: dict[str, tuple[int, ...]]
 
 
 def build_graph(model: Model) -> Graph:
@@ -211,13 +212,12 @@ def _node(layer: Layer, name: str, inputs: tuple[str, ...], types: Mapping[str, 
     return Node(name, kind, inputs, types[inputs[0]].shape, output.shape, activation, layer, field)
 
 
-def _vocabularies(inputs: Sequence[ArraySpec], nodes: Sequence[Node]) -> dict[str, int]:
-    found = {spec.name: MOST_ROWS_OF_TABLE for spec in inputs if spec.integer}
-    for node in nodes:
-        if node.kind == "embedding":
-            (name,) = node.inputs
-            found[name] = min(found[name], node.layer.embedding.vocabulary_size)
-    return found
+def _vocabularies(inputs: Sequence[ArraySpec], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
+    return {
+        spec.name: vocabularies(spec.shape[-1], [node.layer for node in nodes if spec.name in node.inputs])
+        for spec in inputs
+        if spec.integer
+    }
 
 
 def _outputs(model: Model, names: Sequence[str]) -> tuple[str, ...]:

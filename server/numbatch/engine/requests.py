@@ -18,12 +18,12 @@ Inputs = Mapping[str, Array]
 
 
 class _Input(NamedTuple):
-    """An input, its columns in a row, and, of row numbers, how many rows there are."""
+    """An input, its columns in a row, and, of row numbers, how many rows there are for each place of the last axis."""
 
     spec: ArraySpec
     start: int
     stop: int
-    end: int
+    ends: Array
 
 
 class RequestRows:
@@ -37,8 +37,8 @@ class RequestRows:
         The model's inputs.
     columns : mapping of str to int
         Where each begins in a row; those of row numbers come after all others.
-    vocabularies : mapping of str to int
-        Of those that are row numbers: how many rows there are.
+    vocabularies : mapping of str to sequence of int
+        Of those that are row numbers: how many rows there are, for each place of the last axis.
 
     Attributes
     ----------
@@ -49,19 +49,19 @@ class RequestRows:
     """
 
     def __init__(
-        self, inputs: Sequence[ArraySpec], columns: Mapping[str, int], vocabularies: Mapping[str, int]
+        self, inputs: Sequence[ArraySpec], columns: Mapping[str, int], vocabularies: Mapping[str, Sequence[int]]
     ) -> None:
-        self._inputs = [
-            _Input(spec, columns[spec.name], columns[spec.name] + spec.elements, vocabularies.get(spec.name, 0))
-            for spec in inputs
-        ]
+        self._inputs = []
+        for spec in inputs:
+            start, ends = columns[spec.name], np.array(vocabularies.get(spec.name, ()), np.int64)
+            self._inputs.append(_Input(spec, start, start + spec.elements, ends))
         self._names = {spec.name for spec in inputs}
         self.elements = sum(spec.elements for spec in inputs)
         self.plain = len(inputs) == 1 and not inputs[0].integer
         # For each column of row numbers, how many rows there are: one comparison checks all of them.
         numbers = sorted((each for each in self._inputs if each.spec.integer), key=lambda each: each.start)
-        ends = [each.end for each in numbers for _ in range(each.spec.elements)]
-        self._ends = np.array(ends, np.uint32)
+        limits = [np.broadcast_to(each.ends, each.spec.shape).reshape(-1) for each in numbers]
+        self._ends = np.concatenate([np.zeros(0), *limits]).astype(np.uint32)
 
     def of(self, inputs: Inputs) -> tuple[Array, int, Axes]:
         """Check what a request brings, and return it as one array.
@@ -220,7 +220,7 @@ def _as_int32(x: Array, one: _Input, inputs: Inputs) -> Array:
 
 
 def _check_range(x: Array, one: _Input, inputs: Inputs) -> None:
-    wrong = (x < 0) | (x >= one.end)
+    wrong = (x < 0) | (x >= one.ends)
     if not wrong.any():
         return
     place = tuple(int(i) for i in np.unravel_index(np.argmax(wrong), x.shape))
@@ -229,7 +229,7 @@ def _check_range(x: Array, one: _Input, inputs: Inputs) -> None:
         f"row number of input {one.spec.name!r}",
         field=f"{_field(one.spec, inputs)}.data[{', '.join(map(str, place))}]",
         got=x[place],
-        expected=f"0 to {one.end - 1}",
+        expected=f"0 to {one.ends[place[-1]] - 1}",
     )
 
 
