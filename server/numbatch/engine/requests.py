@@ -92,7 +92,7 @@ class RequestRows:
         spec = self._inputs[0].spec
         x = _only(inputs, spec)
         axes = _batch_axes(x, spec, inputs)
-        rows = _rows(axes, x)
+        rows = _rows(axes, x, spec, inputs)
         if not spec.integer:
             x = _as_float32(x, spec, inputs)
             return x if x.flags.c_contiguous else np.ascontiguousarray(x), rows, axes
@@ -105,7 +105,7 @@ class RequestRows:
             raise self._wrong_names(inputs)
         first = self._inputs[0].spec
         axes = _batch_axes(inputs[first.name], first, inputs)
-        rows = _rows(axes, inputs[first.name])
+        rows = _rows(axes, inputs[first.name], first, inputs)
         matrix = np.empty((rows, self.elements), np.float32)
         numbers = matrix.view(np.int32)
         for one in self._inputs:
@@ -194,11 +194,11 @@ def _batch_axes(x: Array, spec: ArraySpec, inputs: Inputs) -> Axes:
     return shape[:split]
 
 
-def _rows(axes: Axes, x: Array) -> int:
+def _rows(axes: Axes, x: Array, spec: ArraySpec, inputs: Inputs) -> int:
     rows = math.prod(axes)
     if rows == 0:
-        got, expected = shape_text(x.shape), "batch axes of 1 or more"
-        raise error(Reason.EMPTY_BATCH, "no rows", field="inputs[0].shape", got=got, expected=expected)
+        field, got, expected = f"{_field(spec, inputs)}.shape", shape_text(x.shape), "batch axes of 1 or more"
+        raise error(Reason.EMPTY_BATCH, "no rows", field=field, got=got, expected=expected)
     return rows
 
 

@@ -36,9 +36,9 @@ _ARGUMENTS = [TABLE, types.intp, FLOATS, types.intp, FLOATS, types.intp, FLOATS,
 def kernels() -> list[simd.Kernel]:
     """Return them as kernels."""
     return [
-        simd.Kernel(_FIRST_SLOT + AFFINE, "f32_vaffine", _SIGNATURE, _emit_affine),
-        simd.Kernel(_FIRST_SLOT + ADD, "f32_vadd", _SIGNATURE, functools.partial(_emit_binary, _sum)),
-        simd.Kernel(_FIRST_SLOT + MULTIPLY, "f32_vmultiply", _SIGNATURE, functools.partial(_emit_binary, _product)),
+        simd.Kernel(_FIRST_SLOT + AFFINE, "f32_vaffine", _SIGNATURE, functools.partial(_emit, _affine)),
+        simd.Kernel(_FIRST_SLOT + ADD, "f32_vadd", _SIGNATURE, functools.partial(_emit, _sum)),
+        simd.Kernel(_FIRST_SLOT + MULTIPLY, "f32_vmultiply", _SIGNATURE, functools.partial(_emit, _product)),
     ]
 
 
@@ -70,7 +70,8 @@ def elementwise(
     return types.void(*_ARGUMENTS), codegen
 
 
-def _emit_affine(
+def _emit(
+    compute: Callable[..., Any],
     builder: Any,
     source: Any,
     source_stride: Any,
@@ -81,50 +82,31 @@ def _emit_affine(
     rows: Any,
     vectors: Any,
 ) -> None:
-    factors = simd.element_pointer(builder, other, other_stride)
-    offsets = simd.element_pointer(builder, factors, other_stride)
+    """Emit the loops over rows and vectors around what `compute` makes of a vector at a place."""
+    width = builder.mul(vectors, simd.INTP(TARGET.lanes))
     with simd.loop(builder, simd.INTP(0), rows, 1, []) as row:
         from_row = simd.element_pointer(builder, source, builder.mul(row.index, source_stride))
         to_row = simd.element_pointer(builder, target, builder.mul(row.index, target_stride))
-        with simd.loop(builder, simd.INTP(0), _elements(builder, vectors), TARGET.lanes, []) as turn:
-            x, mean, factor, offset = (_at(builder, each, turn.index) for each in (from_row, other, factors, offsets))
-            y = simd.fma(builder, builder.fsub(x, mean), factor, offset)
+        with simd.loop(builder, simd.INTP(0), width, TARGET.lanes, []) as turn:
+            x = _at(builder, from_row, turn.index)
+            y = compute(builder, x, row.index, turn.index, other, other_stride)
             simd.store(builder, simd.canonical(builder, y), simd.element_pointer(builder, to_row, turn.index))
     builder.ret_void()
 
 
-def _emit_binary(
-    combine: Callable[[Any, Any, Any], Any],
-    builder: Any,
-    source: Any,
-    source_stride: Any,
-    other: Any,
-    other_stride: Any,
-    target: Any,
-    target_stride: Any,
-    rows: Any,
-    vectors: Any,
-) -> None:
-    with simd.loop(builder, simd.INTP(0), rows, 1, []) as row:
-        from_row = simd.element_pointer(builder, source, builder.mul(row.index, source_stride))
-        other_row = simd.element_pointer(builder, other, builder.mul(row.index, other_stride))
-        to_row = simd.element_pointer(builder, target, builder.mul(row.index, target_stride))
-        with simd.loop(builder, simd.INTP(0), _elements(builder, vectors), TARGET.lanes, []) as turn:
-            y = combine(builder, _at(builder, from_row, turn.index), _at(builder, other_row, turn.index))
-            simd.store(builder, simd.canonical(builder, y), simd.element_pointer(builder, to_row, turn.index))
-    builder.ret_void()
+def _affine(builder: Any, x: Any, _row: Any, index: Any, vectors: Any, distance: Any) -> Any:
+    mean, factor, offset = (
+        _at(builder, vectors, builder.add(index, builder.mul(distance, simd.INTP(number)))) for number in range(3)
+    )
+    return simd.fma(builder, builder.fsub(x, mean), factor, offset)
 
 
-def _sum(builder: Any, x: Any, y: Any) -> Any:
-    return builder.fadd(x, y)
+def _sum(builder: Any, x: Any, row: Any, index: Any, other: Any, stride: Any) -> Any:
+    return builder.fadd(x, _at(builder, other, builder.add(index, builder.mul(row, stride))))
 
 
-def _product(builder: Any, x: Any, y: Any) -> Any:
-    return builder.fmul(x, y)
-
-
-def _elements(builder: Any, vectors: Any) -> Any:
-    return builder.mul(vectors, simd.INTP(TARGET.lanes))
+def _product(builder: Any, x: Any, row: Any, index: Any, other: Any, stride: Any) -> Any:
+    return builder.fmul(x, _at(builder, other, builder.add(index, builder.mul(row, stride))))
 
 
 def _at(builder: Any, row: Any, index: Any) -> Any:

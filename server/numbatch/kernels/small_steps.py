@@ -50,11 +50,10 @@ def small_step(
     if step.kind == ACTIVATION:
         alpha = float_of_bits(step.alpha_bits)
         activate(kernels, step.activation, source, source_stride, target, target_stride, lines, vectors, alpha)
-    elif step.kind == AFFINE:
-        vector = shift(arena, step.w_at)
-        elementwise(kernels, 0, source, source_stride, vector, distance, target, target_stride, lines, vectors)
-    elif step.kind == ADD or step.kind == MULTIPLY:
-        operation = step.kind - AFFINE
+    elif step.kind == AFFINE or step.kind == ADD or step.kind == MULTIPLY:
+        if step.kind == AFFINE:
+            other = shift(arena, step.w_at)
+        operation = step.kind - AFFINE  # in the order of elementwise.py
         elementwise(kernels, operation, source, source_stride, other, distance, target, target_stride, lines, vectors)
     elif step.kind == SOFTMAX or step.kind == LOG_SOFTMAX:
         for line in range(lines):
