@@ -80,6 +80,11 @@ GOOD = {"x": np.zeros((2, 1), np.float32), "words": np.zeros((2, 3), np.int32)}
 @pytest.mark.parametrize(
     ("changed", "reason", "text"),
     [
+        (
+            {"x": None, "words": None, "": GOOD["x"]},
+            Reason.MISSING_INPUT,
+            "inputs: got an array without a name, expected a mapping with arrays for 'x', 'words'",
+        ),
         ({"x": None}, Reason.MISSING_INPUT, "inputs: got 'words', expected 'x', 'words'"),
         (
             {"y": GOOD["x"]},

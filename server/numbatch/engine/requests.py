@@ -133,6 +133,9 @@ class RequestRows:
 
     def _wrong_names(self, inputs: Inputs) -> NumbatchError:
         known = [each.spec.name for each in self._inputs]
+        if "" in inputs:
+            expected = f"a mapping with arrays for {', '.join(map(repr, known))}"
+            return error(Reason.MISSING_INPUT, field="inputs", got="an array without a name", expected=expected)
         for position, name in enumerate(inputs):
             if name not in known:
                 field, expected = f"inputs[{position}].name", "one of " + ", ".join(map(repr, known))
