@@ -1,0 +1,84 @@
+"""What a run was and how it ended, in sentences: the same in the terminal and in the page."""
+
+from collections.abc import Sequence
+
+from numbatch.loadtest.report import quantities
+from numbatch.loadtest.report.levels import Level, levels_of
+from numbatch.loadtest.results import Results
+
+VERDICTS = {
+    "ok": "passed",
+    "assertion": "assertion failed",
+    "mismatch": "wrong answers",
+    "generator_bound": "generator-bound",
+    "unstable": "no steady state",
+}
+
+# Where requests have a time at which they should start.
+_SCHEDULED = {"open", "replay"}
+
+
+def verdict(results: Results) -> str:
+    """Return how it ended, in two words."""
+    return VERDICTS.get(results.verdict, results.verdict)
+
+
+def target(results: Results) -> str:
+    """Return what was asked: "digits/1 on 127.0.0.1:8001"."""
+    server = results.server
+    return f"{server.model}{f'/{server.version}' if server.version else ''} on {server.address}"
+
+
+def workload(results: Results) -> str:
+    """Return what was sent, in one sentence."""
+    levels = levels_of(results.steps)
+    if not levels:
+        return "Nothing was sent."
+    step = levels[0].first
+    loads = f" in {len(levels)} steps" if len(levels) > 1 else ""
+    rows = quantities.counted(step.rows_per_message, "row")
+    times = quantities.counted(results.repeats, "time") if results.repeats > 1 else "once"
+    warmup = f", after {quantities.seconds(step.warmup_s)} of warm-up that is left out" if step.warmup_s else ""
+    return (
+        f"{_sent(levels, results)}{loads}, {rows} each; every step ran {times}, for "
+        f"{quantities.seconds(step.duration_s)}{warmup}."
+    )
+
+
+def clock(steps_of: Sequence[Level]) -> str:
+    """Return from when on latency counts, in one sentence."""
+    scenarios = {level.first.scenario for level in steps_of}
+    if scenarios <= _SCHEDULED:
+        return (
+            "Latency counts from the moment at which a request should have started, not from when it was sent: "
+            "a server that stalls is charged for all who had to wait."
+        )
+    if scenarios & _SCHEDULED:
+        return "At a given rate, latency counts from the moment at which a request should have started."
+    return (
+        "The next request starts when one is answered, so nothing has a time at which it should have started: latency "
+        "is the time of service at so many requests at once, and says nothing about any given rate."
+    )
+
+
+def _sent(levels: Sequence[Level], results: Results) -> str:
+    step = levels[0].first
+    lowest, highest = levels[0].load, max(level.load for level in levels)
+    span = (
+        f"{quantities.amount(lowest)} to {quantities.amount(highest)}"
+        if highest > lowest
+        else quantities.amount(lowest)
+    )
+    if step.scenario == "open":
+        arrivals = {"poisson": ", at random times (Poisson)", "uniform": ", evenly spaced"}
+        return f"{span} requests a second{arrivals.get(str(results.settings.get('arrivals')), '')}"
+    if step.scenario == "single":
+        return "One request at a time"
+    if step.scenario == "closed":
+        return f"{span} requests at once, the next when one is answered"
+    if step.scenario == "stream":
+        streams = quantities.counted(step.concurrency or 1, "stream")
+        return f"{streams} with {step.window or 1} messages in flight on each"
+    if step.scenario == "offline":
+        return "All rows, as fast as possible"
+    return "A recorded schedule"

@@ -1,0 +1,72 @@
+"""A run as plain lines, for logs and files."""
+
+from numbatch.loadtest.report import quantities, story
+from numbatch.loadtest.report.breakdown import not_ok
+from numbatch.loadtest.report.capacity import judged
+from numbatch.loadtest.report.levels import Level, knee_of, levels_of
+from numbatch.loadtest.results import Results
+
+
+def as_lines(results: Results) -> list[str]:
+    """Return a run as lines of text: what was sent, a line for each load, what was asserted, the verdict."""
+    levels = levels_of(results.steps)
+    lines = [story.target(results), story.workload(results), ""]
+    lines += [_level(level) for level in levels]
+    lines += ["", *notes(results)]
+    return lines
+
+
+def notes(results: Results) -> list[str]:
+    """Return what there is to say beside the figures; last the verdict."""
+    levels = levels_of(results.steps)
+    lines = [story.clock(levels)] if levels else []
+    knee = knee_of(levels)
+    if knee and not knee.is_last:
+        lines.append(f"knee at {knee.level.name}: beyond, latency grows faster than what is answered")
+    if results.search:
+        search = results.search
+        lines.append(
+            f"highest rate with {search.objective}: {quantities.rate(search.max_rate)}"
+            if search.max_rate
+            else f"no rate held {search.objective}"
+        )
+    for level in levels:
+        lines += [f"{level.name}: {doubt}" for doubt in doubts(level)]
+    lines += [
+        f"{'held' if one.passed else 'FAILED'}: {one.text} (worst: {judged(one.text, one.value)})"
+        for one in results.assertions
+    ]
+    lines += [
+        f"wrong answer from {one.model}: {one.detail}" + (f", in {one.file}" if one.file else "")
+        for one in results.mismatches
+    ]
+    ending = f"verdict: {story.verdict(results)}"
+    lines.append(f"{ending}: {results.reason}" if results.reason else ending)
+    return lines
+
+
+def doubts(level: Level) -> list[str]:
+    """Return why the figures of a load are not to be relied on."""
+    found = []
+    if level.bound:
+        found.append(f"the generator was the bottleneck ({level.bound})")
+    if level.unstable:
+        found.append(f"no steady state ({level.unstable})")
+    return found
+
+
+def _level(level: Level) -> str:
+    parts = [
+        f"{level.name}:",
+        f"{quantities.rate(level.requests_per_s)} answered,",
+        f"{quantities.rate(level.rows_per_s).removesuffix('/s')} rows/s,",
+        "latency",
+        *(f"{name} {_percentile(level, name)}" for name in ("p50", "p90", "p99", "p99.9")),
+        f"max {quantities.duration(level.max_us)},",
+        f"not ok: {not_ok(level.outcomes)}",
+    ]
+    return "  ".join([" ".join(parts[:4]), " ".join(parts[4:8]), " ".join(parts[8:])])
+
+
+def _percentile(level: Level, name: str) -> str:
+    return quantities.duration(level.percentile(name)) if level.is_firm(name) else "-"
