@@ -10,9 +10,14 @@ import pytest
 from numbatch.cli.app import COMMANDS, MODEL_COMMANDS
 from numbatch.cli.exits import MEANINGS, ExitCode
 from numbatch.cli.lazy import LazyCommand
+from numbatch.cli.loadtest_group import LOADTEST_COMMANDS
 from support.command import numbatch
 
-ALL = {**COMMANDS, **{f"model {name}": lazy for name, lazy in MODEL_COMMANDS.items()}}
+ALL = {
+    **COMMANDS,
+    **{f"model {name}": lazy for name, lazy in MODEL_COMMANDS.items()},
+    **{f"loadtest {name}": lazy for name, lazy in LOADTEST_COMMANDS.items()},
+}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ()])

@@ -12,9 +12,8 @@ COMMANDS = {
     "serve": LazyCommand("numbatch.cli.serve", "serve", "Serve a model repository over gRPC."),
     "infer": LazyCommand("numbatch.cli.infer", "infer", "Run a model over the rows of a file."),
     "health": LazyCommand("numbatch.cli.health", "health", "Ask whether a server is ready, or a model on it."),
-    "top": LazyCommand(
-        "numbatch.cli.top", "top", "Watch a server: rates, latency, queues, batches, models, processors."
-    ),
+    "top": LazyCommand("numbatch.cli.top", "top", "Watch a server: rates, latency, queues, batches, models."),
+    "loadtest": LazyCommand("numbatch.cli.loadtest_group", "loadtest", "Measure a server under load."),
     "model": LazyCommand("numbatch.cli.app", "model", "Make, import, export, inspect, compare and validate models."),
     "warmup": LazyCommand("numbatch.cli.warmup", "warmup", "Compile the kernels and keep them, for a container image."),
     "demo": LazyCommand("numbatch.cli.demo", "demo", "See it work: a server, a trained model, 360 images."),

@@ -39,7 +39,7 @@ HTTP_VARIABLE = "NUMBATCH_HTTP"
 @click.option("--timeout", type=SECONDS, default=2.0, show_default=True, help="Seconds to wait for an answer.")
 @json_option
 def top(http: str, interval: float, count: int | None, timeout: float, json_wanted: bool) -> None:
-    """Watch a server: rates, latency, queues, batches, models, processors.
+    """Watch a server: rates, latency, queues, batches, models.
 
     It asks for /metrics again and again, and shows what happened in between: a screen on a terminal, else a line for
     each look. Percentiles are interpolated in the server's histograms, as Prometheus does. A server that goes away is

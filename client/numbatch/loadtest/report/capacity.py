@@ -111,17 +111,20 @@ def search_trials(search: Search) -> Markup:
     )
 
 
-def judged(condition: str, value: float) -> str:
-    """Return the value that a condition is about, as people read it: times are in microseconds."""
-    metric = re.match(r"\s*([\w.]*)", condition)
-    name = metric[1] if metric else ""
-    if re.match(r"p\d|mean|max|min|latency", name):
+def judged(condition: str, value: float | None) -> str:
+    """Return the value that a condition is about, as people read it: times are in microseconds, shares of 1."""
+    name = re.sub(r"[^\w.].*", "", condition.strip())
+    if value is None:
+        return "-"
+    if re.match(r"(service_|send_lag_)?(p\d|mean$|max$|min$)", name):
         return quantities.duration(value)
+    if condition.rstrip().endswith("%"):
+        return quantities.share(value, 1.0)
     return quantities.rate(value) if name.endswith("_per_s") else quantities.amount(value)
 
 
 def _limit(objective: str) -> float | None:
-    found = re.fullmatch(r"\s*p[\d.]+\s*<=?\s*([\d.]+)\s*(us|ms|s)\s*", objective)
+    found = re.fullmatch(r"\s*(?:service_)?(?:p[\d.]+|mean|max)\s*<=?\s*([\d.]+)\s*(us|ms|s)\s*", objective)
     return float(found[1]) * {"us": 1.0, "ms": 1e3, "s": 1e6}[found[2]] if found else None
 
 

@@ -21,8 +21,8 @@ _CAPACITY = (
     "runs; hollow ones were limited by the generator or had no steady state."
 )
 _KNEE = (
-    " The knee is the load with the most answers a second by mean latency: beyond it, latency grows faster than what is "
-    "answered."
+    " The knee is the load with the most answers a second by mean latency: beyond it, latency grows faster than what "
+    "is answered."
 )
 _BEST_SO_FAR = (
     " The highest load has the most answers a second by mean latency, so the knee, where latency begins to grow faster "
@@ -38,8 +38,8 @@ _SERVICE_TIME = (
 )
 _DOTTED = " Dotted: fewer than ten requests were slower, so that part is an anecdote."
 _SPLIT = (
-    "Mean times of a request, by the server's metrics: before it is sent (late, because the generator or the connection "
-    "was busy), waiting for a batch, in a batch, and all the rest between sending and answer."
+    "Mean times of a request, by the server's metrics: before it is sent (late, because the generator or the "
+    "connection was busy), waiting for a batch, in a batch, and all the rest between sending and answer."
 )
 
 

@@ -49,6 +49,11 @@ class Level:
         return Outcomes(**{name: sum(getattr(step.outcomes, name) for step in self.steps) for name in names})
 
     @property
+    def error_share(self) -> float:
+        """Which share of all requests is not ok: 0 to 1."""
+        return self.outcomes.errors / max(self.outcomes.total, 1)
+
+    @property
     def requests_per_s(self) -> float:
         """Right answers a second: the median of the runs."""
         return median(step.requests_per_s for step in self.steps)

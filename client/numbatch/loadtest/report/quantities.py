@@ -71,6 +71,8 @@ def change(ratio: float) -> str:
     percent = 100 * (ratio - 1)
     if ratio >= 2:
         return f"x {significant(ratio)}"
+    if abs(percent) < 0.05:
+        return "0.0 %"
     return f"{percent:+.1f} %" if abs(percent) < 9.95 else f"{percent:+.0f} %"
 
 

@@ -23,12 +23,12 @@ _MOST_ERRORS = 20
 _TICKS = {True: "\u2713", False: "\u2717"}
 
 _COUNTED = (
-    "Only answers that are ok count in latencies and rates; what was refused, late, wrong or lost is counted apart, and "
-    "is never left out of the number of requests."
+    "Only answers that are ok count in latencies and rates; what was refused, late, wrong or lost is counted apart, "
+    "and is never left out of the number of requests."
 )
 _BUCKETS = (
-    "Latencies are counted in logarithmic buckets, so that percentiles are at most 1 % off, however long the run was; the "
-    "longest is exact. A percentile is grey where fewer than ten requests were slower."
+    "Latencies are counted in logarithmic buckets, so that percentiles are at most 1 % off, however long the run was; "
+    "the longest is exact. A percentile is grey where fewer than ten requests were slower."
 )
 
 

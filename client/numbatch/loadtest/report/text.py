@@ -57,15 +57,13 @@ def doubts(level: Level) -> list[str]:
 
 def _level(level: Level) -> str:
     parts = [
-        f"{level.name}:",
-        f"{quantities.rate(level.requests_per_s)} answered,",
-        f"{quantities.rate(level.rows_per_s).removesuffix('/s')} rows/s,",
-        "latency",
+        f"{level.name}: {quantities.rate(level.requests_per_s)} answered",
+        f"{quantities.amount(level.rows_per_s)} rows/s",
         *(f"{name} {_percentile(level, name)}" for name in ("p50", "p90", "p99", "p99.9")),
-        f"max {quantities.duration(level.max_us)},",
+        f"max {quantities.duration(level.max_us)}",
         f"not ok: {not_ok(level.outcomes)}",
     ]
-    return "  ".join([" ".join(parts[:4]), " ".join(parts[4:8]), " ".join(parts[8:])])
+    return "  ".join(parts)
 
 
 def _percentile(level: Level, name: str) -> str:
