@@ -250,15 +250,15 @@ class Trial:
         Requests a second.
     held : bool
         Whether the objective held.
-    value : float
-        What the objective is about, at that rate, in its own unit (times in microseconds).
+    value : float or None
+        What the objective is about, at that rate, in its own unit (times in microseconds); None: nothing was answered.
     phase : str
         "ramp", "bisect" or "confirm".
     """
 
     rate: float
     held: bool
-    value: float
+    value: float | None
     phase: str = ""
 
 
@@ -289,14 +289,15 @@ class Assertion:
     ----------
     text : str
         As it was given.
-    value : float
-        The worst value of all steps, in the unit of the condition.
+    value : float or None
+        The worst value of all steps (times in microseconds, shares from 0 to 1). None: there was nothing to judge by,
+        which is failing.
     passed : bool
         Whether it held in all steps.
     """
 
     text: str
-    value: float
+    value: float | None
     passed: bool
 
 
