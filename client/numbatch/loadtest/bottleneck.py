@@ -1,0 +1,35 @@
+"""Whether the load generator was the bottleneck: then a step says little about the server. Pure."""
+
+from collections.abc import Sequence
+
+from numbatch.loadtest.results import Distribution
+
+_MOST_CPU = 0.9
+_MOST_LAG_US = 1000.0
+_MOST_LAG_SHARE = 0.1
+
+
+def bottleneck(send_lag_us: Distribution, latency_us: Distribution, cpu_share: Sequence[float]) -> str:
+    """Return why the generator is held to be the bottleneck, or "".
+
+    Requests that are sent late have a latency, from the time when they were to be sent, that is partly the
+    generator's. With every hundredth that late by more than a millisecond, or a tenth of the median latency if that is
+    more, the tail is no longer the server's.
+
+    Parameters
+    ----------
+    send_lag_us, latency_us : Distribution
+        Of all processes.
+    cpu_share : sequence of float
+        Of each process, how much of a processor it took.
+    """
+    if cpu_share and max(cpu_share) > _MOST_CPU:
+        return (
+            f"a generator process was busy {max(cpu_share):.0%} of the time; more processes may help, "
+            "or another machine, if this one has none to spare"
+        )
+    lag, median = send_lag_us.percentiles["p99"], latency_us.percentiles["p50"]
+    if lag > max(_MOST_LAG_US, _MOST_LAG_SHARE * median):
+        lag_ms, median_ms = lag / 1000, median / 1000
+        return f"1 in 100 requests was sent {lag_ms:.1f} ms late or more, of a median latency of {median_ms:.1f} ms"
+    return ""
