@@ -1,0 +1,121 @@
+"""Where the time went on the server: what its /metrics say before and after a step.
+
+Reading them costs the server's event loop some milliseconds, which its callers wait for: they are read before and after
+a step, not during it.
+"""
+
+import http.client
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from numbatch.loadtest.results import ServerSide
+
+_SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)(?: \S+)?")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_TIMEOUT_S = 2.0
+
+# Every numbatch server says it.
+_MARK = "numbatch_build_info"
+# So much more may the server have answered than was asked: other callers would be in the figures.
+_MOST_OTHERS = 1.05
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The samples of one moment, by name and labels."""
+
+    samples: Mapping[tuple[str, Labels], float]
+
+    def total(self, name: str, **labels: str | Sequence[str]) -> float:
+        """Return the sum over all samples of a name, of those with one of the values of each label."""
+        return sum(value for (found, has), value in self.samples.items() if found == name and _matches(has, labels))
+
+    def label(self, name: str, label: str) -> str:
+        """Return a label of the first sample of a name, or ""."""
+        return next((dict(has).get(label, "") for found, has in self.samples if found == name), "")
+
+
+def parse(text: str) -> Metrics:
+    """Read Prometheus' text format; ValueError if it is not that, or not of a numbatch server."""
+    samples: dict[tuple[str, Labels], float] = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        sample = _SAMPLE.fullmatch(line)
+        if sample is None:
+            raise ValueError(f"not a metric: {line!r}")
+        samples[sample["name"], tuple(_LABEL.findall(sample["labels"] or ""))] = float(sample["value"])
+    if not any(name == _MARK for name, _ in samples):
+        raise ValueError(f"there is no {_MARK} in it")
+    return Metrics(samples)
+
+
+def fetch(address: str) -> Metrics | None:
+    """Ask a server at HOST:PORT; None if none answers there, or it is none of numbatch's."""
+    host, _, port = address.rpartition(":")
+    try:
+        with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)) as connection:
+            connection.request("GET", "/metrics")
+            response = connection.getresponse()
+            body = response.read()
+        return parse(body.decode()) if response.status == http.client.OK else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+
+
+def is_ours(before: Metrics, after: Metrics, models: Sequence[str], ok: int, answered: int) -> bool:
+    """Return whether these are the metrics of the server that was asked, and of nobody else's requests.
+
+    Parameters
+    ----------
+    before, after : Metrics
+        Of a time in which nothing else was asked by us.
+    models : sequence of str
+        The models that were.
+    ok, answered : int
+        Requests that were answered rightly, and those that were answered at all.
+    """
+    requests = after.total("numbatch_requests_total", model=models) - before.total(
+        "numbatch_requests_total", model=models
+    )
+    return ok <= requests <= answered * _MOST_OTHERS + 1
+
+
+def server_side(before: Metrics, after: Metrics, models: Sequence[str], service_us: float) -> ServerSide | None:
+    """Return where the time went between two moments; None: nothing was computed.
+
+    Parameters
+    ----------
+    before, after : Metrics
+        Of the moments.
+    models : sequence of str
+        Those that were asked.
+    service_us : float
+        How long requests took on average as the caller saw it.
+    """
+
+    def mean(name: str) -> float | None:
+        total, count = (
+            after.total(f"numbatch_{name}_{part}", model=models) - before.total(f"numbatch_{name}_{part}", model=models)
+            for part in ("sum", "count")
+        )
+        return total / count if count else None
+
+    queue_s, batch_s = mean("queue_duration_seconds"), mean("batch_duration_seconds")
+    if queue_s is None or batch_s is None:
+        return None
+    return ServerSide(
+        queue_us=queue_s * 1e6,
+        compute_us=batch_s * 1e6,
+        overhead_us=max(service_us - (queue_s + batch_s) * 1e6, 0.0),
+        batch_rows=mean("batch_rows"),
+    )
+
+
+def _matches(has: Labels, wanted: Mapping[str, str | Sequence[str]]) -> bool:
+    known = dict(has)
+    return all(known.get(name, "") in ([value] if isinstance(value, str) else value) for name, value in wanted.items())
