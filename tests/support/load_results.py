@@ -82,7 +82,7 @@ def open_step(
     ok = ~late & ~wrong
     answered_by = (kept + latency) / 1e6 <= seconds
     return Step(
-        name=f"{rate:g}/s",
+        name=f"{rate:,g}/s",
         scenario="open",
         rate=rate,
         concurrency=None,

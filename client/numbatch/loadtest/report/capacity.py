@@ -1,9 +1,9 @@
 """The picture of how much is answered, and how fast, as the load grows; and that of a search for the highest rate."""
 
-import re
 from collections.abc import Sequence
 
 from numbatch.loadtest.report import drawing, quantities
+from numbatch.loadtest.report.conditions import condition_of, judged
 from numbatch.loadtest.report.drawing import Panel
 from numbatch.loadtest.report.levels import Knee, Level
 from numbatch.loadtest.report.markup import Markup, joined
@@ -76,19 +76,22 @@ def _readout(level: Level) -> str:
 def search_trials(search: Search) -> Markup:
     """Return what a search tried: the value at each rate, and whether the objective held."""
     panel = Panel(84, 56, _WIDTH - 60, 270)
-    trials = search.trials
-    x = from_zero(max(trial.rate for trial in trials), panel.left, panel.right)
+    trials = [(trial, trial.value) for trial in search.trials if trial.value is not None]
+    x = from_zero(max(trial.rate for trial in search.trials), panel.left, panel.right)
     limit = _limit(search.objective)
-    y = around([*(trial.value for trial in trials), *([limit] if limit else [])], panel.bottom, panel.top)
-    parts = [drawing.line([(x(trial.rate), y(trial.value)) for trial in trials], "trail")]
+    y = around([*(value for _, value in trials), *([limit] if limit else [])], panel.bottom, panel.top)
+    places = [(x(trial.rate), y(value)) for trial, value in trials]
+    parts = [drawing.line(places, "trail")] if places else []
     if limit:
         parts += [
             drawing.rule(panel.left, y(limit), panel.right, y(limit), "limit"),
             drawing.words(panel.right - 4, y(limit) - 6, search.objective, "strong", "end"),
         ]
-    for at, trial in enumerate(trials, 1):
-        px, py = x(trial.rate), y(trial.value)
-        parts += [_held(px, py) if trial.held else _missed(px, py), drawing.words(px + 8, py - 6, str(at), "mark")]
+    parts += [
+        _held(*place) if trial.held else _missed(*place) for (trial, _), place in zip(trials, places, strict=True)
+    ]
+    numbers = [str(at) for at, trial in enumerate(search.trials, 1) if trial.value is not None]
+    parts.append(drawing.labels_beside(places, numbers))
     if search.max_rate:
         at_x = x(search.max_rate)
         parts.append(drawing.markers(panel, [(at_x, f"highest: {quantities.rate(search.max_rate)}", "strong")]))
@@ -111,21 +114,9 @@ def search_trials(search: Search) -> Markup:
     )
 
 
-def judged(condition: str, value: float | None) -> str:
-    """Return the value that a condition is about, as people read it: times are in microseconds, shares of 1."""
-    name = re.sub(r"[^\w.].*", "", condition.strip())
-    if value is None:
-        return "-"
-    if re.match(r"(service_|send_lag_)?(p\d|mean$|max$|min$)", name):
-        return quantities.duration(value)
-    if condition.rstrip().endswith("%"):
-        return quantities.share(value, 1.0)
-    return quantities.rate(value) if name.endswith("_per_s") else quantities.amount(value)
-
-
 def _limit(objective: str) -> float | None:
-    found = re.fullmatch(r"\s*(?:service_)?(?:p[\d.]+|mean|max)\s*<=?\s*([\d.]+)\s*(us|ms|s)\s*", objective)
-    return float(found[1]) * {"us": 1.0, "ms": 1e3, "s": 1e6}[found[2]] if found else None
+    condition = condition_of(objective)
+    return condition.limit if condition and condition.limit > 0 else None
 
 
 def _held(x: float, y: float) -> Markup:

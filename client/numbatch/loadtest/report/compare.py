@@ -8,6 +8,7 @@ from typing import Any, Literal
 from numbatch.loadtest.report import quantities
 from numbatch.loadtest.report.levels import Level, levels_of, load_of
 from numbatch.loadtest.report.statistics import Ratio, ratio
+from numbatch.loadtest.report.story import model
 from numbatch.loadtest.results import Results, Step
 
 # How much worse a figure may be, and by how much the share of requests that are not ok may grow, unless one says so.
@@ -17,6 +18,7 @@ MAX_MORE_ERRORS = 0.001
 Verdict = Literal["regressed", "undecided", "held", "improved"]
 
 _LATENCIES = ("p50", "p90", "p99", "p99.9")
+_REPEATED = ("requests_per_s", *_LATENCIES)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ def compare(
     changes += _search(before, after, 1 + max_regress)
     if not changes:
         raise ValueError("; ".join(["the two runs have no load in common that tells of the server", *left_out]))
-    return Comparison(max_regress, max_more_errors, tuple(changes), tuple(left_out), tuple(_notes(before, after)))
+    return Comparison(
+        max_regress, max_more_errors, tuple(changes), tuple(left_out), (*_chance(changes), *_notes(before, after))
+    )
 
 
 def _changes(before: Level, after: Level, limit: float, max_more_errors: float) -> list[Change]:
@@ -202,10 +206,15 @@ def _search(before: Results, after: Results, limit: float) -> list[Change]:
     return [Change(f"search {old.objective}", "highest rate", old.max_rate, new.max_rate, found, verdict)]
 
 
+def _chance(changes: Sequence[Change]) -> list[str]:
+    alone = any(change.ratio and change.ratio.low is None and change.metric in _REPEATED for change in changes)
+    return ["without repeats on both sides nothing tells chance from change: use --repeats 5"] if alone else []
+
+
 def _notes(before: Results, after: Results) -> list[str]:
     """Return what differs between two runs that may explain what became of their figures."""
     facts: list[tuple[str, Callable[[Results], object]]] = [
-        ("model", lambda run: f"{run.server.model}{f'/{run.server.version}' if run.server.version else ''}"),
+        ("model", lambda run: model(run.server)),
         ("server's numbatch", lambda run: run.server.numbatch),
         ("instruction set", lambda run: run.server.instruction_set),
         ("weights", lambda run: run.server.weights_precision),
@@ -219,8 +228,6 @@ def _notes(before: Results, after: Results) -> list[str]:
         ("warm-up", lambda run: _span(run, "warmup_s")),
     ]
     notes = [f"{name}: {fact(before)}, then {fact(after)}" for name, fact in facts if fact(before) != fact(after)]
-    if min(before.repeats, after.repeats) < 2:
-        notes.append("without repeats on both sides nothing tells chance from change; run with --repeats 5")
     for name, run in (("first", before), ("second", after)):
         if run.verdict not in ("ok", "assertion"):
             notes.append(f"the {name} run ended with {run.verdict}: {run.reason}")

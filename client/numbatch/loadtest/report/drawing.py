@@ -163,6 +163,21 @@ def markers(panel: Panel, marks: Sequence[tuple[float, str, str]], rows: int = 1
     return joined(parts)
 
 
+def labels_beside(points: Sequence[XY], said: Sequence[str]) -> Markup:
+    """Return labels beside points, each where it covers no label before it; one that has no such place is left out."""
+    parts: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []
+    for label, (x, y) in zip(said, points, strict=True):
+        half = len(label) * LETTER / 2
+        beside = half + 8
+        for px, py in ((x + beside, y - 6), (x - beside, y - 6), (x + beside, y + 15), (x - beside, y + 15)):
+            if all(abs(px - ox) > half + other + 2 or abs(py - oy) > 13 for ox, oy, other in taken):
+                taken.append((px, py, half))
+                parts.append(words(px, py, label, "mark", "middle"))
+                break
+    return joined(parts)
+
+
 def readouts(panel: Panel, slots: Sequence[tuple[float, str]], y: float) -> Markup:
     """Return what is to be read at the top right while the pointer is near one of some pixels.
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from numbatch.loadtest.report import breakdown, capacity, latency, quantities, sections, story, timeline
+from numbatch.loadtest.report.conditions import judged
 from numbatch.loadtest.report.levels import Knee, Level, knee_of, levels_of
 from numbatch.loadtest.report.markup import Child, Markup, joined, tag
 from numbatch.loadtest.report.table import behind, figure
@@ -165,7 +166,7 @@ def _search(results: Results) -> Child:
             str(at),
             trial.phase or "-",
             quantities.rate(trial.rate),
-            capacity.judged(search.objective, trial.value),
+            judged(search.objective, trial.value),
             "held" if trial.held else "not held",
         ]
         for at, trial in enumerate(search.trials, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numbatch.loadtest.report import quantities, story
 from numbatch.loadtest.report.breakdown import OUTCOMES
-from numbatch.loadtest.report.capacity import judged
+from numbatch.loadtest.report.conditions import judged
 from numbatch.loadtest.report.levels import Knee, Level
 from numbatch.loadtest.report.markup import Child, Markup, joined, tag
 from numbatch.loadtest.report.table import behind, table
@@ -268,11 +268,8 @@ def method(results: Results, levels: Sequence[Level]) -> Child:
     if not levels:
         return None
     said = [story.clock(levels), _COUNTED, _BUCKETS]
-    if results.repeats > 1:
-        runs = quantities.count(results.repeats)
-        said.append(
-            f"Figures of a load are the medians of its {runs} runs; the pictures of latency take them together."
-        )
+    if any(len(level.steps) > 1 for level in levels):
+        said.append("Figures of a load are the medians of its runs; the pictures of latency take them together.")
     return tag("ul", *(tag("li", one) for one in said))
 
 
@@ -291,7 +288,7 @@ def environment(results: Results) -> Markup:
                 filter(
                     None,
                     [
-                        f"{server.model}{f'/{server.version}' if server.version else ''}",
+                        story.model(server),
                         server.weights_precision,
                         server.instruction_set,
                     ],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from numbatch.loadtest.report import quantities
 from numbatch.loadtest.report.levels import Level, levels_of
-from numbatch.loadtest.results import Results
+from numbatch.loadtest.results import Results, ServerInfo
 
 VERDICTS = {
     "ok": "passed",
@@ -25,8 +25,13 @@ def verdict(results: Results) -> str:
 
 def target(results: Results) -> str:
     """Return what was asked: "digits/1 on 127.0.0.1:8001"."""
-    server = results.server
-    return f"{server.model}{f'/{server.version}' if server.version else ''} on {server.address}"
+    return f"{model(results.server)} on {results.server.address}"
+
+
+def model(server: ServerInfo) -> str:
+    """Return which model, and which version of it: "digits/1", or the mix."""
+    is_complete = server.version is None or "/" in server.model
+    return server.model if is_complete else f"{server.model}/{server.version}"
 
 
 def workload(results: Results) -> str:
@@ -37,12 +42,13 @@ def workload(results: Results) -> str:
     step = levels[0].first
     loads = f" in {len(levels)} steps" if len(levels) > 1 else ""
     rows = quantities.counted(step.rows_per_message, "row")
-    times = quantities.counted(results.repeats, "time") if results.repeats > 1 else "once"
     warmup = f", after {quantities.seconds(step.warmup_s)} of warm-up that is left out" if step.warmup_s else ""
-    return (
-        f"{_sent(levels, results)}{loads}, {rows} each; every step ran {times}, for "
-        f"{quantities.seconds(step.duration_s)}{warmup}."
-    )
+    durations = {one.duration_s for one in results.steps}
+    least = f"{'at least ' if len(durations) > 1 else ''}{quantities.seconds(min(durations))}"
+    if results.search:
+        return f"A search: {_sent(levels, results)}{loads}, {rows} each; every trial ran for {least}{warmup}."
+    times = quantities.counted(results.repeats, "time") if results.repeats > 1 else "once"
+    return f"{_sent(levels, results)}{loads}, {rows} each; every step ran {times}, for {least}{warmup}."
 
 
 def clock(steps_of: Sequence[Level]) -> str:

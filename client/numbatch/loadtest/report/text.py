@@ -2,7 +2,7 @@
 
 from numbatch.loadtest.report import quantities, story
 from numbatch.loadtest.report.breakdown import not_ok
-from numbatch.loadtest.report.capacity import judged
+from numbatch.loadtest.report.conditions import judged
 from numbatch.loadtest.report.levels import Level, knee_of, levels_of
 from numbatch.loadtest.results import Results
 
