@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from numbatch.loadtest.report import breakdown, capacity, latency, quantities, sections, story, timeline
+from numbatch.loadtest.report import breakdown, capacity, facts, latency, quantities, sections, story, timeline
 from numbatch.loadtest.report.conditions import judged
 from numbatch.loadtest.report.levels import Knee, Level, knee_of, levels_of
 from numbatch.loadtest.report.markup import Child, Markup, joined, tag
@@ -61,8 +61,8 @@ def as_html(results: Results) -> str:
         _section("server", "Where the time goes", _server(levels)),
         _section("outcomes", "What became of the requests", _outcomes(levels)),
         _section("generator", "The load generator", sections.generator(levels)),
-        _section("method", "How this was measured", sections.method(results, levels)),
-        _section("environment", "Environment and settings", sections.environment(results)),
+        _section("method", "How this was measured", facts.method(results, levels)),
+        _section("environment", "Environment and settings", facts.environment(results)),
     ]
     title = f"Load test of {story.target(results)}"
     body = [

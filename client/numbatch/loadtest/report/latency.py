@@ -75,7 +75,7 @@ def ridges(levels: Sequence[Level]) -> Markup:
         ]
         marks += [
             _tick(x(level.percentile("p50")), base, 11, "mark-p50"),
-            _tick(x(level.percentile("p99")), base, 11, "mark-p99"),
+            _tick(x(level.percentile("p99")), base, 11, "mark-p99") if level.is_firm("p99") else joined(),
             drawing.dot(x(level.max_us), base, 2.2, "ink"),
         ]
     parts += [

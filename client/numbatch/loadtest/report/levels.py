@@ -159,13 +159,16 @@ class Knee:
 
 
 def knee_of(levels: Sequence[Level]) -> Knee | None:
-    """Find the knee, if there are loads enough for a curve; loads that say nothing of the server are left out."""
+    """Find the knee, if there are loads enough for a curve, and the lightest is not beyond it already.
+
+    Loads that say nothing of the server are left out.
+    """
     telling = [level for level in levels if level.outcomes.ok and level.mean_us > 0 and not level.bound]
     scenarios = {level.first.scenario for level in telling}
     if len(telling) < _ENOUGH_LEVELS or len(scenarios) > 1:
         return None
     best = max(telling, key=lambda level: level.requests_per_s / level.mean_us)
-    return Knee(best, best is telling[-1])
+    return None if best is telling[0] else Knee(best, best is telling[-1])
 
 
 def cumulative(histogram: Sequence[tuple[float, int]]) -> list[tuple[float, float]]:

@@ -23,8 +23,8 @@ def seconds(value: float) -> str:
     """Return a time, given in seconds, as one says it: "10 s", "2 min", "1.5 h"."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):
         if value >= 2 * size:
-            return f"{significant(value / size)} {unit}"
-    return f"{significant(value)} s"
+            return f"{plain(round(value / size, 2))} {unit}"
+    return f"{plain(round(value, 3))} s"
 
 
 def rate(per_s: float | None) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from shlex import join
-from typing import Any
 
 from numbatch.loadtest.report import quantities, story
 from numbatch.loadtest.report.breakdown import OUTCOMES
@@ -11,7 +9,6 @@ from numbatch.loadtest.report.conditions import judged
 from numbatch.loadtest.report.levels import Knee, Level
 from numbatch.loadtest.report.markup import Child, Markup, joined, tag
 from numbatch.loadtest.report.table import behind, table
-from numbatch.loadtest.report.text import doubts
 from numbatch.loadtest.results import PERCENTILES, Results, Step
 
 PERCENTILE_HEADS = ["load", "requests", "min", "mean", *PERCENTILES, "max"]
@@ -21,15 +18,6 @@ _MOST_SECONDS = 600
 _MOST_ERRORS = 20
 
 _TICKS = {True: "\u2713", False: "\u2717"}
-
-_COUNTED = (
-    "Only answers that are ok count in latencies and rates; what was refused, late, wrong or lost is counted apart, "
-    "and is never left out of the number of requests."
-)
-_BUCKETS = (
-    "Latencies are counted in logarithmic buckets, so that percentiles are at most 1 % off, however long the run was; "
-    "the longest is exact. A percentile is grey where fewer than ten requests were slower."
-)
 
 
 def header(results: Results, title: str) -> Markup:
@@ -105,19 +93,17 @@ def _one_load(level: Level) -> list[tuple[str, str, str]]:
 
 def _several_loads(levels: Sequence[Level], knee: Knee | None) -> list[tuple[str, str, str]]:
     best = max(levels, key=lambda level: level.requests_per_s)
-    lightest = levels[0]
-    told = [
-        (
-            "most answered",
-            quantities.rate(best.requests_per_s),
-            f"at {best.name}; {quantities.amount(best.rows_per_s)} rows/s",
-        ),
-        ("p50, lightest load", quantities.duration(lightest.percentile("p50")), f"at {lightest.name}"),
-        ("p99, lightest load", quantities.duration(lightest.percentile("p99")), f"at {lightest.name}"),
-    ]
+    rows = f"; {quantities.amount(best.rows_per_s)} rows/s" if best.first.rows_per_message > 1 else ""
+    told = [("most answered", quantities.rate(best.requests_per_s), f"at {best.name}{rows}")]
     if knee and not knee.is_last:
         at = f"at {knee.level.name}; p99 {quantities.duration(knee.level.percentile('p99'))}"
-        told.insert(1, ("knee", quantities.rate(knee.level.requests_per_s), at))
+        told.append(("knee", quantities.rate(knee.level.requests_per_s), at))
+    lightest = levels[0]
+    firm = [name for name in ("p50", "p99") if lightest.is_firm(name)]
+    told += [
+        (f"{name}, lightest load", quantities.duration(lightest.percentile(name)), f"at {lightest.name}")
+        for name in firm
+    ]
     return told
 
 
@@ -141,29 +127,30 @@ def mismatches(results: Results) -> Child:
     return table("Answers with other bits than expected", heads, rows, words=4)
 
 
-def levels_table(levels: Sequence[Level], knee: Knee | None) -> Markup:
-    """Return the figures of each load."""
-    rows = []
-    for level in levels:
-        is_knee = knee is not None and not knee.is_last and level is knee.level
-        name = joined(level.name, " ", tag("span", "knee", class_="pill") if is_knee else None)
-        rows.append(
-            [
-                name,
-                quantities.amount(level.requests_per_s),
-                quantities.amount(level.rows_per_s),
-                *(_latency(level, percentile) for percentile in ("p50", "p90", "p99", "p99.9")),
-                quantities.duration(level.max_us) if level.outcomes.ok else "-",
-                quantities.share(level.outcomes.errors, level.outcomes.total) if level.outcomes.errors else "0",
-                "; ".join(doubts(level)) or "",
-            ]
-        )
-    heads = ["load", "answers/s", "rows/s", "p50", "p90", "p99", "p99.9", "max", "not ok", "to bear in mind"]
-    if not any(row[-1] for row in rows):
-        heads, rows = heads[:-1], [row[:-1] for row in rows]
+def levels_table(levels: Sequence[Level], knee: Knee | None) -> Child:
+    """Return the figures of each load, and which of them are not to be relied on."""
+    rows = [
+        [
+            joined(level.name, *(tag("span", word, class_="pill") for word in _remarks(level, knee))),
+            quantities.amount(level.requests_per_s),
+            quantities.amount(level.rows_per_s),
+            *(_latency(level, percentile) for percentile in ("p50", "p90", "p99", "p99.9")),
+            quantities.duration(level.max_us) if level.outcomes.ok else "-",
+            quantities.share(level.outcomes.errors, level.outcomes.total) if level.outcomes.errors else "0",
+        ]
+        for level in levels
+    ]
+    heads = ["load", "answers/s", "rows/s", "p50", "p90", "p99", "p99.9", "max", "not ok"]
     runs = max(len(level.steps) for level in levels)
     note = f", the median of {runs} runs (lowest to highest)" if runs > 1 else ""
-    return table(f"Latency and answers at each load{note}", heads, rows)
+    doubts = [tag("p", f"{doubt[0].upper()}{doubt[1:]}.", class_="doubt") for doubt in story.doubts(levels)]
+    return [table(f"Latency and answers at each load{note}", heads, rows), doubts]
+
+
+def _remarks(level: Level, knee: Knee | None) -> list[str]:
+    is_knee = knee is not None and not knee.is_last and level is knee.level
+    found = (("knee", is_knee), ("generator-bound", level.bound), ("no steady state", level.unstable))
+    return [word for word, is_so in found if is_so]
 
 
 def percentile_row(level: Level) -> list[Child]:
@@ -251,69 +238,14 @@ def generator(levels: Sequence[Level]) -> Child:
                 quantities.share(busiest, 1.0),
                 f"{quantities.significant(max(work.us_per_request for work in works))} us",
                 quantities.duration(lag) if scheduled else "-",
-                level.bound or "no",
+                "yes" if level.bound else "no",
             ]
         )
-    said = (
-        "In some steps the load generator may have been the bottleneck: their figures say little about the server."
-        if any(level.bound for level in levels)
-        else "It was not the bottleneck: it had processor time to spare and sent its requests on time."
-    )
+    said = "It was not the bottleneck: it had processor time to spare, and was on time where there was a schedule."
+    if any(level.bound for level in levels):
+        said = "At some loads it may have been the bottleneck: their figures say little about the server."
     heads = ["load", "processes", "the busiest's processor", "its time a request", "sent late, p99", "bottleneck"]
     return [tag("p", said), table("The generator at each load, the worst of its runs", heads, rows)]
-
-
-def method(results: Results, levels: Sequence[Level]) -> Child:
-    """Return what the figures mean."""
-    if not levels:
-        return None
-    said = [story.clock(levels), _COUNTED, _BUCKETS]
-    if any(len(level.steps) > 1 for level in levels):
-        said.append("Figures of a load are the medians of its runs; the pictures of latency take them together.")
-    return tag("ul", *(tag("li", one) for one in said))
-
-
-def environment(results: Results) -> Markup:
-    """Return where it ran, what was asked, and how."""
-    server, here = results.server, results.environment
-    versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
-    facts: list[tuple[str, Child]] = [
-        (
-            "Server",
-            f"{server.address}" + (f", {quantities.counted(server.workers, 'worker')}" if server.workers else ""),
-        ),
-        (
-            "Model",
-            " ".join(
-                filter(
-                    None,
-                    [
-                        story.model(server),
-                        server.weights_precision,
-                        server.instruction_set,
-                    ],
-                )
-            ),
-        ),
-        ("Server's numbatch", server.numbatch or None),
-        ("Generator on", f"{here.cpu}, {quantities.counted(here.cores, 'processor')}, {here.platform}"),
-        ("Software", f"Python {here.python}, {versions}"),
-        ("Command", tag("code", join(results.command)) if results.command else None),
-        *((name, _setting(value)) for name, value in results.settings.items()),
-    ]
-    return tag("dl", *(joined(tag("dt", name), tag("dd", value)) for name, value in facts if value), class_="facts")
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_setting, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_setting(one)}" for name, one in value.items())
-    return (
-        {None: "", True: "yes", False: "no"}.get(value, str(value))
-        if value is None or isinstance(value, bool)
-        else str(value)
-    )
 
 
 def _mark(passed: bool) -> Markup:

@@ -67,6 +67,19 @@ def clock(steps_of: Sequence[Level]) -> str:
     )
 
 
+def doubts(levels: Sequence[Level]) -> list[str]:
+    """Return why some loads' figures are not to be relied on: each kind once, with the reason at the first of them."""
+    lines = []
+    for kind, reasons in (
+        ("the generator was the bottleneck", {level.name: level.bound for level in levels if level.bound}),
+        ("no steady state", {level.name: level.unstable for level in levels if level.unstable}),
+    ):
+        if reasons:
+            first, *others = reasons
+            lines.append(f"{kind} at {first} ({reasons[first]})" + (f", and at {', '.join(others)}" if others else ""))
+    return lines
+
+
 def _sent(levels: Sequence[Level], results: Results) -> str:
     step = levels[0].first
     lowest, highest = levels[0].load, max(level.load for level in levels)

@@ -30,8 +30,7 @@ def notes(results: Results) -> list[str]:
             if search.max_rate
             else f"no rate held {search.objective}"
         )
-    for level in levels:
-        lines += [f"{level.name}: {doubt}" for doubt in doubts(level)]
+    lines += story.doubts(levels)
     lines += [
         f"{'held' if one.passed else 'FAILED'}: {one.text} (worst: {judged(one.text, one.value)})"
         for one in results.assertions
@@ -43,16 +42,6 @@ def notes(results: Results) -> list[str]:
     ending = f"verdict: {story.verdict(results)}"
     lines.append(f"{ending}: {results.reason}" if results.reason else ending)
     return lines
-
-
-def doubts(level: Level) -> list[str]:
-    """Return why the figures of a load are not to be relied on."""
-    found = []
-    if level.bound:
-        found.append(f"the generator was the bottleneck ({level.bound})")
-    if level.unstable:
-        found.append(f"no steady state ({level.unstable})")
-    return found
 
 
 def _level(level: Level) -> str:
