@@ -78,6 +78,7 @@ class Generator:
         gc.collect()
         gc.freeze()
         await asyncio.sleep(-self._now())
+        self._cpu.look(self._now())
         ticker = asyncio.create_task(self._tick(tell))
         try:
             await self._all()

@@ -141,10 +141,11 @@ def _find(workload: Workload, runner: Runner) -> tuple[list[Step], results.Searc
         values = [goal.value(step) for goal in workload.goals]
         # What held, held with the generator's delays in it. What did not may be their fault.
         held = not step.unstable and all(goal.holds(value) for goal, value in zip(workload.goals, values, strict=True))
-        if not held and step.generator.bound:
+        doubtful = not held and step.generator.bound
+        if doubtful:
             bound[rate] = step.generator.reason
         trials.append(results.Trial(rate=rate, held=held, value=values[0], phase=phase))
-        state = state.record(rate, held)
+        state = state.record(rate, held, doubtful=doubtful)
     objective = ", ".join(goal.text for goal in workload.goals)
     return (
         steps,

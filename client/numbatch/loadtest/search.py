@@ -3,6 +3,8 @@
 Up in steps of `growth` until a rate fails (down, if the first one does), then by bisection until the bounds are within
 `precision`, then the best rate again, `confirmations` times. If it does not hold each time, it counts as failed and the
 search goes on below it: a rate that holds now and then is not one that holds.
+
+A rate that fails while the generator was itself in trouble may have failed by that: it is tried again, twice at most.
 """
 
 import math
@@ -13,6 +15,7 @@ Phase = Literal["ramp", "bisect", "confirm"]
 
 # Below this no server is searched for.
 _SLOWEST_PER_S = 0.1
+_MOST_DOUBTS = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class Search:
         The rates that held below `held`, upwards: where to go if that is not confirmed.
     confirmed : int
         How often `held` has held again.
+    doubted : tuple of (float, str), or None
+        The rate that is to be tried again, and what for.
+    doubts : int
+        How often it was tried again.
     """
 
     start: float
@@ -48,9 +55,13 @@ class Search:
     failed: float = math.inf
     lower: tuple[float, ...] = field(default=())
     confirmed: int = 0
+    doubted: tuple[float, Phase] | None = None
+    doubts: int = 0
 
     def next(self) -> tuple[float, Phase] | None:
         """Return the rate to try, and what for; None: the search is over."""
+        if self.doubted is not None:
+            return self.doubted
         if not self.held:
             rate = self.start if math.isinf(self.failed) else self.failed / self.growth
             return None if rate < _SLOWEST_PER_S else (min(rate, self.limit), "ramp")
@@ -61,8 +72,23 @@ class Search:
             return math.sqrt(self.held * self.failed), "bisect"
         return None if self.confirmed >= self.confirmations else (self.held, "confirm")
 
-    def record(self, rate: float, held: bool) -> "Search":
-        """Return the state after a trial."""
+    def record(self, rate: float, held: bool, *, doubtful: bool = False) -> "Search":
+        """Return the state after a trial of what `next` said.
+
+        Parameters
+        ----------
+        rate : float
+            The rate.
+        held : bool
+            Whether the objective held.
+        doubtful : bool
+            Whether that may be the generator's doing, if it did not.
+        """
+        if not held and doubtful and self.doubts < _MOST_DOUBTS:
+            return replace(self, doubted=self.next(), doubts=self.doubts + 1)
+        return replace(self, doubted=None, doubts=0)._after(rate, held)
+
+    def _after(self, rate: float, held: bool) -> "Search":
         if held and rate == self.held:
             return replace(self, confirmed=self.confirmed + 1)
         if held:

@@ -31,7 +31,7 @@ class Series:
 
     def __init__(self, processes: int, begin_s: float) -> None:
         self._begin_s = begin_s
-        self._past = [-math.inf] * processes
+        self._past = [0.0] * processes
         self._in_flight = [0] * processes
         self._seconds: dict[int, _Second] = {}
 
@@ -50,10 +50,6 @@ class Series:
             if number < complete and second.ok is not None:
                 second.point = _point(number, second)
                 second.ok = None
-
-    def ended(self, process: int) -> None:
-        """Wait for no more of a process."""
-        self._past[process] = math.inf
 
     @property
     def now_s(self) -> float:
@@ -78,8 +74,6 @@ class Series:
 
     def complete(self, first: int) -> list[Point]:
         """Return the seconds from `first` on of which no process has more to tell but lateness."""
-        if not math.isfinite(self.now_s):
-            return []
         last = min(math.floor(self.now_s - self._begin_s), max(self._seconds, default=-1) + 1)
         return [self._told(number) for number in range(first, last)]
 

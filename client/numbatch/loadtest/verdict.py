@@ -4,6 +4,11 @@ from collections.abc import Sequence
 
 from numbatch.loadtest.results import Assertion, Search, Step, Verdict
 
+# So many more requests may wait at the end, of all that were sent; or so few.
+_MOST_BACKLOG = 0.05
+_FEW = 20
+_TOO_MUCH = "more is asked than is answered"
+
 
 def verdict(
     steps: Sequence[Step], assertions: Sequence[Assertion], search: Search | None, search_bound: str = ""
@@ -56,11 +61,7 @@ def backlog_problem(sent: int, backlog: int, overrun: bool, max_in_flight: int) 
         That limit.
     """
     if overrun:
-        return f"given up, as {max_in_flight:,} requests waited: more is asked than the server answers"
+        return f"given up, as {max_in_flight:,} requests waited: {_TOO_MUCH}"
     if backlog > max(_FEW, _MOST_BACKLOG * sent):
-        return f"{backlog:,} of {sent:,} requests more waited at the end than at the beginning: more than is answered"
+        return f"{backlog:,} of {sent:,} requests more waited at the end than at the beginning: {_TOO_MUCH}"
     return ""
-
-
-_MOST_BACKLOG = 0.05
-_FEW = 20
