@@ -43,7 +43,7 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     outcome = numbatch(*name.split(), "--help")
     assert outcome.code == 0
     assert f"Usage: numbatch {name} " in outcome.out
-    assert f"Examples:\n    numbatch {name}" in outcome.out
+    assert f"Examples:\n    numbatch {name.removesuffix(' run')}" in outcome.out
 
 
 @pytest.mark.parametrize(("name", "lazy"), ALL.items())

@@ -23,19 +23,20 @@ def connect(server: str, timeout: float) -> Client:
     click.UsageError
         If the address is none, or TLS and token do not fit it.
     """
-    ctx = click.get_current_context()
-    given = given_security(ctx)
-    allow_plaintext_token = bool(given.get("allow_plaintext_token"))
     try:
-        return Client(
-            server,
-            timeout=timeout,
-            tls=_tls(given),
-            token=_token(given),
-            allow_plaintext_token=allow_plaintext_token,
-        )
+        return Client(server, timeout=timeout, **security_arguments())
     except InvalidArgumentError as wrong:
-        raise click.UsageError(wrong.message, ctx) from wrong
+        raise click.UsageError(wrong.message, click.get_current_context()) from wrong
+
+
+def security_arguments() -> dict[str, Any]:
+    """Return what the options of the running command say of TLS and tokens, as arguments of a client."""
+    given = given_security(click.get_current_context())
+    return {
+        "tls": _tls(given),
+        "token": _token(given),
+        "allow_plaintext_token": bool(given.get("allow_plaintext_token")),
+    }
 
 
 def _tls(given: dict[str, Any]) -> bool | Tls:

@@ -21,6 +21,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     BAD_INPUT = 3
     UNAVAILABLE = 4
+    ASSERTION = 5
+    INCONCLUSIVE = 6
     BUG = 70
     INTERRUPTED = 130
     READER_GONE = 141
@@ -34,6 +36,9 @@ MEANINGS = {
     ExitCode.USAGE: "The command line is wrong, or needs an extra that is not installed.",
     ExitCode.BAD_INPUT: "The input data, a model or a file is wrong, or the server has no such model.",
     ExitCode.UNAVAILABLE: "The server is unreachable, not ready, overloaded or too slow, or an address is taken.",
+    ExitCode.ASSERTION: "A load test ran: a condition does not hold, or answers were wrong.",
+    ExitCode.INCONCLUSIVE: "A load test ran, and says little of the server: its generator was the bottleneck, or more "
+    "was asked than is answered.",
     ExitCode.BUG: "A bug of numbatch: please report it.",
     ExitCode.INTERRUPTED: "Interrupted (Ctrl-C).",
     ExitCode.READER_GONE: "Nobody reads the output any more, as in `numbatch infer ... | head`.",

@@ -8,6 +8,7 @@ from numbatch.cli.lazy import LazyCommand, LazyGroup
 _DEFAULT = "run"
 
 LOADTEST_COMMANDS = {
+    "run": LazyCommand("numbatch.cli.loadtest", "run", "Put load on a server; `run` may be left out."),
     "compare": LazyCommand(
         "numbatch.cli.loadtest_compare", "compare", "Compare two load tests, and say what regressed."
     ),
