@@ -116,7 +116,8 @@ def run(
         command=list(command),
         settings=workload.settings(),
         environment=environment(),
-        server=_server(workload, target, prepared, metrics_address),
+        # Metrics that are not of the server that was asked say nothing of it.
+        server=_server(workload, target, prepared, metrics_address if any(step.server_side for step in steps) else ""),
         repeats=workload.repeats,
         steps=steps,
         search=search,
