@@ -2,7 +2,8 @@
 
 import pytest
 
-from numbatch.loadtest.bottleneck import bottleneck
+from numbatch.loadtest.bottleneck import bottleneck, may_be_the_generators
+from numbatch.loadtest.objective import Condition
 from numbatch.loadtest.results import Assertion, Distribution, GeneratorLoad, Outcomes, Search, Step
 from numbatch.loadtest.verdict import backlog_problem, verdict
 from support.load_steps import step
@@ -32,7 +33,7 @@ NOT_FOUND = Search(objective="p99<1s", max_rate=0.0, trials=[])
         # A search goes where it must fail.
         ([FINE, UNSTABLE, BOUND, SILENT], [], FOUND, "", ("ok", "")),
         ([FINE], [], NOT_FOUND, "", ("assertion", "p99<1s holds at no rate that was tried")),
-        ([FINE], [], FOUND, "busy", ("generator_bound", "beyond 400/s the generator is the bottleneck: busy")),
+        ([FINE], [], FOUND, "busy", ("generator_bound", "what failed above 400/s may be the generator: busy")),
         ([WRONG], [], FOUND, "", ("mismatch", "2 wrong answers")),
     ],
 )
@@ -89,3 +90,22 @@ def test_more_asked_than_answered_is_no_steady_state(sent: int, backlog: int, ov
     found = backlog_problem(sent, backlog, overrun, 500)
     assert found.startswith(begins)
     assert bool(found) == bool(begins)
+
+
+@pytest.mark.parametrize(
+    ("service_p99_us", "cpu_share", "bound", "expected"),
+    [
+        (9_000.0, 0.5, True, True),  # by the time of sending it would have held
+        (11_000.0, 0.5, True, False),  # not even then
+        (11_000.0, 0.95, True, True),  # but a busy generator sees answers late as well
+        (9_000.0, 0.5, False, False),  # the generator was in time
+    ],
+)
+def test_whose_fault_a_missed_goal_is(service_p99_us: float, cpu_share: float, bound: bool, expected: bool) -> None:
+    missed = step(
+        latency_us=spread(p99=12_000.0),
+        service_us=spread(p99=service_p99_us),
+        generator=GeneratorLoad(processes=1, cpu_share=[cpu_share], us_per_request=1.0, bound=bound),
+    )
+    goals = [Condition.parse("p99<10ms"), Condition.parse("errors<0.1%")]
+    assert may_be_the_generators(missed, goals) is expected

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from numbatch.loadtest.results import Distribution
+from numbatch.loadtest.objective import Condition
+from numbatch.loadtest.results import Distribution, Step
 
 _MOST_CPU = 0.9
 _MOST_LAG_US = 1000.0
@@ -35,3 +36,15 @@ def bottleneck(send_lag_us: Distribution, latency_us: Distribution, cpu_share: S
         lag_ms, median_ms = lag / 1000, median / 1000
         return f"1 in 100 requests was sent {lag_ms:.1f} ms late or more, of a median latency of {median_ms:.1f} ms"
     return ""
+
+
+def may_be_the_generators(step: Step, goals: Sequence[Condition]) -> bool:
+    """Return whether a step that missed its goals may have done so by the generator's fault.
+
+    It may if a process had no time left, or if the goals would have been met by times counted from when requests were
+    really sent. If they were not even so, the server alone was too slow, however late it was asked.
+    """
+    if not step.generator.bound:
+        return False
+    by_service = (goal.of_service() for goal in goals)
+    return max(step.generator.cpu_share) > _MOST_CPU or all(goal.holds(goal.value(step)) for goal in by_service)

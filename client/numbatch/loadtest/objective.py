@@ -3,7 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from numbatch.loadtest.results import PERCENTILES, Assertion, Distribution, Step
@@ -108,6 +108,11 @@ class Condition:
         """Which share of all requests it looks at: 0.01 for a p99. 1 if it needs no tail."""
         name = self.metric.removeprefix("service_").removeprefix("send_lag_")
         return 1 - PERCENTILES[name] if name in PERCENTILES else 1.0
+
+    def of_service(self) -> Self:
+        """Return the same about the service time, if it is about latency: without what the generator was late."""
+        spread, _ = _TIMES.get(self.metric, (None, ""))
+        return replace(self, metric=f"service_{self.metric}") if spread is _SPREADS[""] else self
 
     def value(self, step: Step) -> float | None:
         """Return what is compared; None where nothing was answered."""

@@ -12,6 +12,7 @@ import numpy as np
 from numbatch.client._address import Target
 from numbatch.client._security import Security, Tls, Token
 from numbatch.loadtest import results
+from numbatch.loadtest.bottleneck import may_be_the_generators
 from numbatch.loadtest.channel import blocking_call, open_channel
 from numbatch.loadtest.environment import environment
 from numbatch.loadtest.errors import WorkloadError
@@ -140,9 +141,9 @@ def _find(workload: Workload, runner: Runner) -> tuple[list[Step], results.Searc
         step = runner.run(trial(workload, rate, min(at_least, int(rate * _LONGEST_TRIAL_S))), len(steps) + 1, None)
         steps.append(step)
         values = [goal.value(step) for goal in workload.goals]
-        # What held, held with the generator's delays in it. What did not may be their fault.
+        # What held, held with the generator's delays in it.
         held = not step.unstable and all(goal.holds(value) for goal, value in zip(workload.goals, values, strict=True))
-        doubtful = not held and step.generator.bound
+        doubtful = not held and may_be_the_generators(step, workload.goals)
         if doubtful:
             bound[rate] = step.generator.reason
         trials.append(results.Trial(rate=rate, held=held, value=values[0], phase=phase))

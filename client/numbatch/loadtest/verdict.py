@@ -35,7 +35,7 @@ def verdict(
             if step.unstable:
                 return "unstable", f"{step.name}: {step.unstable}"
     elif search_bound:
-        return "generator_bound", f"beyond {search.max_rate:,.0f}/s the generator is the bottleneck: {search_bound}"
+        return "generator_bound", f"what failed above {search.max_rate:,.0f}/s may be the generator: {search_bound}"
     elif not search.max_rate:
         return "assertion", f"{search.objective} holds at no rate that was tried"
     failed = [assertion.text for assertion in assertions if not assertion.passed]
