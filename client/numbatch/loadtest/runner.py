@@ -25,6 +25,8 @@ from numbatch.loadtest.workload import Workload
 # The server's metrics are read so long before the warm-up ends: what that costs the server is not measured.
 _BEFORE_BEGIN_S = 0.25
 _SAVED_MISMATCHES = 10
+# In less, what a process does for the first time is most of what it does.
+_JUDGED_CPU_S = 0.5
 _LONGEST_TEXTS = 20
 
 
@@ -83,7 +85,8 @@ class Runner:
             duration_s = max(last_s if duration_s is None else min(last_s, duration_s), 1e-9)
         backlog = sum(one.open_at_end - one.open_at_begin for one in found)
         cpu_share = [round(one.cpu_s / one.cpu_of_s, 4) if one.cpu_of_s else 0.0 for one in found]
-        reason = bottleneck(lag.distribution(), latency.distribution(), cpu_share)
+        judged = [share for share, one in zip(cpu_share, found, strict=True) if one.cpu_of_s >= _JUDGED_CPU_S]
+        reason = bottleneck(lag.distribution(), latency.distribution(), judged)
         unstable = ""
         if self.workload.scenario in ("open", "replay"):
             unstable = backlog_problem(sent, backlog, overrun, self.workload.max_in_flight)
