@@ -107,12 +107,12 @@ def test_wrong_answers_fail_the_run_and_are_saved_with_their_inputs(tmp_path: Pa
 
 
 @pytest.mark.parametrize("scenario", ["single", "stream"])
-def test_answers_are_compared_with_those_given(scenario: str) -> None:
+def test_answers_are_compared_with_those_given(scenario: str, tmp_path: Path) -> None:
     wrong = TWICE["twice"].copy()
     wrong[3, 0] += 1
     with FakeServer() as server:
         right = load_of(server, scenario=scenario, data=ROWS, expect=TWICE)
-        results = load_of(server, scenario=scenario, data=ROWS, expect={"twice": wrong})
+        results = load_of(server, scenario=scenario, data=ROWS, expect={"twice": wrong}, mismatch_folder=tmp_path)
     assert outcomes(right) == Outcomes(ok=40)
     assert outcomes(results) == Outcomes(ok=36, mismatch=4)
     assert "1 of 2 numbers differ; twice[0, 0] is 12.0 instead of 13.0" in results.mismatches[0].detail
