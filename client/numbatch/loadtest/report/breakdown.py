@@ -69,7 +69,9 @@ def outcomes(levels: Sequence[Level]) -> Markup:
     return _stacked(
         "outcomes",
         "What became of the requests",
-        "; ".join(f"{name}: {said}" for name, _, said in rows) + ".",
+        "How many of the requests were answered rightly. "
+        + "; ".join(f"{name}: {said}" for name, _, said in rows)
+        + ".",
         rows,
         [(OUTCOMES[name], class_) for name, class_ in kinds],
         100.0,

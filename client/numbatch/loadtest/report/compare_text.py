@@ -43,9 +43,9 @@ def sentences(compared: Comparison) -> list[str]:
     if regressed:
         lines.append(f"verdict: regressed: {regressed} of {figures} by more than {limit}")
     elif undecided:
-        lines.append(f"verdict: undecided: {undecided} of {figures}; no figure is surely worse by more than {limit}")
+        lines.append(f"verdict: undecided: {undecided} of {figures}; none is surely worse by more than {limit}")
     else:
-        lines.append(f"verdict: held: no figure of {figures} is worse by more than {limit}")
+        lines.append(f"verdict: held: none of {figures} is worse by more than {limit}")
     return lines
 
 

@@ -1,7 +1,8 @@
 """The picture of a run as time went by: what was sent and answered, latency, errors and batches, second by second."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import fmean
 
 from numbatch.loadtest.report import drawing, quantities
@@ -110,21 +111,18 @@ def timeline(steps: Sequence[Step]) -> Markup:
 
 
 def _boundaries(runs: Sequence[Stretch], x: Scale, whole: Panel) -> Markup:
+    """Return lines between runs, and above the first run at each load its name if there is room until the next load."""
+    loads = [list(group) for _, group in groupby(runs, key=lambda run: run.name)]
+    if len(loads) == 1:
+        loads[0][0] = replace(loads[0][0], name="")
     parts = []
-    free = -1e9
-    names = [run.name for run in runs]
-    for at, run in enumerate(runs):
-        start, end = x(run.start_s), x(run.end_s)
-        is_new = len(set(names)) > 1 and (at == 0 or names[at - 1] != run.name)
+    for at, (first, *repeats) in enumerate(loads):
+        start, end = x(first.start_s), x((repeats or [first])[-1].end_s)
         if at:
-            parts.append(
-                drawing.rule(
-                    start, whole.top - (46 if is_new else 0), start, whole.bottom, "boundary" if is_new else "repeat"
-                )
-            )
-        if is_new and start > free and len(run.name) * drawing.LETTER < max(end - start, 40):
-            parts.append(drawing.words(start + 4, whole.top - 32, run.name, "mark"))
-            free = start + len(run.name) * drawing.LETTER
+            parts.append(drawing.rule(start, whole.top - 46, start, whole.bottom, "boundary"))
+        parts += [drawing.rule(x(run.start_s), whole.top, x(run.start_s), whole.bottom, "repeat") for run in repeats]
+        if len(first.name) * drawing.LETTER + 6 < end - start:
+            parts.append(drawing.words(start + 4, whole.top - 32, first.name, "mark"))
     return joined(parts)
 
 
