@@ -10,6 +10,7 @@ import ctypes
 import os
 import struct
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,9 @@ class Alarm:
         if nanoseconds <= 0:
             return
         if self._timer < 0 or self._set is None:
-            await asyncio.sleep(seconds)
+            due = time.monotonic() + seconds
+            while (left := due - time.monotonic()) > 0:  # rounded timers may be early, too
+                await asyncio.sleep(left)
             return
         self._waiter = self._loop.create_future()
         self._set(self._timer, 0, _ONE_SHOT.pack(0, 0, *divmod(nanoseconds, 10**9)), None)

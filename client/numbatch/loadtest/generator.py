@@ -78,7 +78,7 @@ class Generator:
         # What is there stays: nothing of it is looked through while times are taken.
         gc.collect()
         gc.freeze()
-        await asyncio.sleep(-self._now())
+        await self._wait_for_start()
         self._cpu.look(self._now())
         ticker = asyncio.create_task(self._tick(tell))
         try:
@@ -89,6 +89,13 @@ class Generator:
         self._cpu.look(self._now())
         tell("tick", self._news())
         return self._found()
+
+    async def _wait_for_start(self) -> None:
+        alarm = Alarm()
+        # Never before: event loops may wake a little early, and what starts before the start does not count.
+        while (now := self._now()) < 0:
+            await alarm.wait(-now)
+        alarm.close()
 
     def _all(self) -> Awaitable[None]:
         if self._order.has_schedule:
