@@ -36,8 +36,9 @@ class Alarm:
             return
         if self._timer < 0 or self._set is None:
             due = time.monotonic() + seconds
-            while (left := due - time.monotonic()) > 0:  # rounded timers may be early, too
-                await asyncio.sleep(left)
+            await asyncio.sleep(seconds)
+            if (early := due - time.monotonic()) > 0:  # by less than the clock of the event loop shows
+                time.sleep(early)  # noqa: ASYNC251
             return
         self._waiter = self._loop.create_future()
         self._set(self._timer, 0, _ONE_SHOT.pack(0, 0, *divmod(nanoseconds, 10**9)), None)
