@@ -29,7 +29,7 @@ def pages() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("width", [1200, 700])
+@pytest.mark.parametrize("width", [1200, 390])
 def test_every_label_can_be_read(pages: list[str], width: int) -> None:
     found = looked_at(pages, width)
     assert [page["pictures"] for page in found] == [5, 6, 5, 5, 7]

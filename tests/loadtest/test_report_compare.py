@@ -57,7 +57,7 @@ def test_what_is_surely_worse_has_regressed() -> None:
     assert change.ratio.low is not None
     assert change.ratio.low > 1.05
     assert sentences(compared) == [
-        f"REGRESSED: 1,000/s: p99 1 ms -> 1.20 ms (+20 %, interval {cells(change)[5]}: it excludes the limit of 5 %)",
+        f"REGRESSED: 1,000/s: p99 1.00 ms -> 1.20 ms (+20 %, interval {cells(change)[5]}: it excludes the limit of 5 %)",
         "verdict: regressed: 1 of 4 figures by more than 5 %",
     ]
 

@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.OK: "Done.",
     ExitCode.NEGATIVE: "Done, and the answer is no: not ready, an invalid model, one that does not compute what its "
-    "original does, a demo below its accuracy.",
+    "original does, a demo below its accuracy, load tests of which the later is worse.",
     ExitCode.USAGE: "The command line is wrong, or needs an extra that is not installed.",
     ExitCode.BAD_INPUT: "The input data, a model or a file is wrong, or the server has no such model.",
     ExitCode.UNAVAILABLE: "The server is unreachable, not ready, overloaded or too slow, or an address is taken.",

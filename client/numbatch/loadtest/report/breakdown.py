@@ -108,7 +108,7 @@ def _stacked(
         start = 0.0
         for value, (_, class_) in zip(values, kinds, strict=True):
             if value > 0:
-                width = max(x(start + value) - x(start), 1.0)
+                width = max(x(start + value) - x(start), 1.5)
                 parts.append(drawing.bar(x(start), y + 3.5, width, height - 7, f"fill part {class_}"))
             start += value
         parts.append(drawing.words(max(x(start), _LEFT) + 8, y + height / 2 + 4, said))

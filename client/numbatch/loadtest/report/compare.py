@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import geometric_mean
 from typing import Any, Literal
 
 from numbatch.loadtest.report import quantities
@@ -32,7 +32,7 @@ class Change:
     metric : str
         "requests_per_s", "p50", "p90", "p99", "p99.9", "not ok", "wrong answers", "steady state" or "highest rate".
     before, after : float
-        The medians of the runs: microseconds, a rate, a share or a count.
+        Of the runs of each side, the geometric mean of times and rates, whose ratio `ratio` is; else a share or count.
     ratio : Ratio or None
         What the figure has become, with an interval if both sides have several runs; None for shares and counts.
     verdict : str
@@ -51,6 +51,11 @@ class Change:
     def is_time(self) -> bool:
         """Whether its figures are microseconds."""
         return self.metric in _LATENCIES
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether its figures are rates."""
+        return self.metric in ("requests_per_s", "highest rate")
 
 
 @dataclass(frozen=True)
@@ -175,13 +180,13 @@ def _figure(
     higher_is_better: bool = False,
 ) -> list[Change]:
     sides = [[figure(step) for step in level.steps] for level in (before, after)]
-    medians = median(sides[0]), median(sides[1])
     if not min(sides[0]) > 0:
         return []  # nothing was answered: there is nothing to keep
     if not min(sides[1]) > 0:
-        return [Change(before.name, metric, *medians, None, "regressed")]
+        return [Change(before.name, metric, geometric_mean(sides[0]), 0.0, None, "regressed")]
     found = ratio(*sides)
-    return [Change(before.name, metric, *medians, found, judged(found, limit, higher_is_better))]
+    means = geometric_mean(sides[0]), geometric_mean(sides[1])
+    return [Change(before.name, metric, *means, found, judged(found, limit, higher_is_better))]
 
 
 def judged(found: Ratio, limit: float, higher_is_better: bool = False) -> Verdict:

@@ -31,10 +31,9 @@ def interval(change: Change) -> str:
 
 
 def sentences(compared: Comparison) -> list[str]:
-    """Return what regressed and what is undecided, what was left out, what differs, and last the verdict."""
+    """Return what regressed or seems to, what was left out, what differs, and last the verdict."""
     limit = f"{100 * compared.max_regress:g} %"
-    doubtful = [change for change in compared.changes if change.verdict in ("regressed", "undecided")]
-    lines = [_finding(change, compared) for change in doubtful]
+    lines = [_finding(change, compared) for change in compared.changes if _matters(change, 1 + compared.max_regress)]
     lines += [f"not compared: {one}" for one in compared.left_out]
     lines += [f"differs: {one}" if ", then " in one else one for one in compared.notes]
     regressed = sum(change.verdict == "regressed" for change in compared.changes)
@@ -47,6 +46,14 @@ def sentences(compared: Comparison) -> list[str]:
     else:
         lines.append(f"verdict: held: none of {figures} is worse by more than {limit}")
     return lines
+
+
+def _matters(change: Change, limit: float) -> bool:
+    """Return whether a figure regressed, or seems to, as far as chance lets one see; the table has the others."""
+    if change.verdict != "undecided" or change.ratio is None:
+        return change.verdict == "regressed"
+    worse = 1 / change.ratio.estimate if change.higher_is_better else change.ratio.estimate
+    return worse > limit
 
 
 def _finding(change: Change, compared: Comparison) -> str:
