@@ -2,6 +2,9 @@
 
 The generator is grpcio-tools, pinned to an old version on purpose: generated code runs on runtimes as old as its
 generator and no older, so the pin is the floor of what users must have.
+
+The package of a .proto file is its folder, and that of its stubs the same, but for the Open Inference Protocol: its
+names are not ours, so its stubs are in a package and in a descriptor pool of numbatch.
 """
 
 import argparse
@@ -14,12 +17,17 @@ from tempfile import TemporaryDirectory
 PROTO = Path(__file__).resolve().parent.parent / "proto"
 PATTERNS = ("*_pb2.py", "*_pb2.pyi")
 
+# The folder of others' names, and that of the stubs.
+OTHERS, OURS = "inference", "numbatch/oip"
+
 
 def generate(root: Path, out: Path) -> None:
     """Write the stubs of every .proto file under `root` into the same folders under `out`."""
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*.proto"))
     options = [f"--proto_path={root}", f"--python_out={out}", f"--pyi_out={out}"]
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *options, *files], check=True)
+    if (root / OTHERS).is_dir():
+        _adopt(out / OTHERS, out / OURS)
 
 
 def drift(root: Path) -> Iterator[str]:
@@ -51,6 +59,22 @@ def main() -> int:
     if problems:
         print("make proto generates the stubs anew", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _adopt(others: Path, ours: Path) -> None:
+    """Move stubs to another package, and their messages out of the pool that all stubs share."""
+    package = OURS.replace("/", ".")
+    ours.mkdir(parents=True, exist_ok=True)
+    for path in [path for pattern in PATTERNS for path in others.glob(pattern)]:
+        text = path.read_text()
+        text = text.replace(f"from {OTHERS} import", f"from {package} import")
+        text = text.replace(f"'{OTHERS}.{path.stem}'", f"'{package}.{path.stem}'")
+        text = text.replace(
+            "from google.protobuf import descriptor_pool as _descriptor_pool", f"from {package} import pool as _pool"
+        )
+        text = text.replace("_descriptor_pool.Default()", "_pool.POOL")
+        (ours / path.name).write_text(text)
+        path.unlink()
 
 
 def _stubs(root: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The rules of the .proto files: everything is commented, and named as buf's standard rules want it."""
+"""The rules of the .proto files: everything is commented, and what we name is named as buf's standard rules want it."""
 
 import re
 
@@ -17,11 +17,12 @@ from support import protos
 from support.protos import Element
 
 ELEMENTS = protos.elements()
-MESSAGES = [e for e in ELEMENTS if isinstance(e.descriptor, DescriptorProto)]
-ENUMS = [e for e in ELEMENTS if isinstance(e.descriptor, EnumDescriptorProto)]
-FIELDS = [e for e in ELEMENTS if isinstance(e.descriptor, FieldDescriptorProto)]
-METHODS = [e for e in ELEMENTS if isinstance(e.descriptor, MethodDescriptorProto)]
-SERVICES = [e for e in ELEMENTS if isinstance(e.descriptor, ServiceDescriptorProto)]
+OWN = protos.own_elements()
+MESSAGES = [e for e in OWN if isinstance(e.descriptor, DescriptorProto)]
+ENUMS = [e for e in OWN if isinstance(e.descriptor, EnumDescriptorProto)]
+FIELDS = [e for e in OWN if isinstance(e.descriptor, FieldDescriptorProto)]
+METHODS = [e for e in OWN if isinstance(e.descriptor, MethodDescriptorProto)]
+SERVICES = [e for e in OWN if isinstance(e.descriptor, ServiceDescriptorProto)]
 
 
 def names(elements: list[Element]) -> list[str]:
@@ -30,7 +31,8 @@ def names(elements: list[Element]) -> list[str]:
 
 def test_everything_has_a_comment_of_whole_sentences() -> None:
     assert names([e for e in ELEMENTS if not re.search(r".[.\]]$", e.comment)]) == []
-    assert len(ELEMENTS) > 150  # the walk found them
+    assert len(OWN) > 150  # the walk found them
+    assert len(ELEMENTS) - len(OWN) > 300
 
 
 def test_capitals_in_comments_are_codes_reasons_or_values() -> None:

@@ -48,8 +48,8 @@ class Element:
 
 @cache
 def files() -> tuple[FileDescriptorProto, ...]:
-    """Every file of numbatch.v1."""
-    names = sorted(str(path.relative_to(PROTO)) for path in (PROTO / "numbatch").rglob("*.proto"))
+    """Every file."""
+    names = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
     with TemporaryDirectory() as folder:
         out = Path(folder, "descriptors.binpb")
         options = [f"--proto_path={PROTO}", "--include_source_info", f"--descriptor_set_out={out}"]
@@ -60,6 +60,11 @@ def files() -> tuple[FileDescriptorProto, ...]:
 def elements() -> list[Element]:
     """Everything that those files declare."""
     return [element for file in files() for element in _elements_of(file)]
+
+
+def own_elements() -> list[Element]:
+    """What they declare under names that are ours to choose: not those of the Open Inference Protocol."""
+    return [element for element in elements() if element.name.startswith("numbatch.")]
 
 
 def _elements_of(file: FileDescriptorProto) -> Iterator[Element]:
