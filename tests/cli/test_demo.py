@@ -39,7 +39,7 @@ def test_json_has_what_was_found_and_the_server_is_gone() -> None:
     assert "server" not in report
 
 
-def test_a_kept_server_answers_and_the_next_commands_work_as_printed() -> None:
+def test_a_kept_server_answers_and_the_next_commands_work_as_printed(tmp_path: Path) -> None:
     ended = run("demo", "--keep")
     assert (ended.returncode, ended.stderr) == (0, "")
     pid = int(ended.stdout.split("kill ")[1].split("`")[0])
@@ -47,10 +47,14 @@ def test_a_kept_server_answers_and_the_next_commands_work_as_printed() -> None:
         assert "accuracy  98.06%: 353 of 360 images" in ended.stdout
         assert "hidden_1 [64]" in ended.stdout
         commands = [shlex.split(line) for line in ended.stdout.split("\nNext:\n")[1].split("\n\n")[0].splitlines()]
-        assert len(commands) == 3
+        assert len(commands) == 4
+        # As printed, but for the ten seconds, and for where the report goes.
+        shorter = {"10": "0.2", "report.html": str(tmp_path / "report.html")}
         for command in commands:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
-            assert (done.returncode, done.stderr) == (0, "")
+            program = [shorter.get(word, word) for word in command]
+            done = subprocess.run(program, capture_output=True, text=True, timeout=30, cwd=ROOT)
+            assert done.returncode == 0, done.stderr
+        assert "digits/1" in (tmp_path / "report.html").read_text()
         with Client(commands[0][-1]) as client:
             assert client.is_ready("digits")
     finally:

@@ -121,6 +121,7 @@ def _next(found: Findings, server: ServerProcess, kept: bool) -> Iterator[str]:
     if kept:
         yield f"  {program} health {MODEL} --server {server.address}"
         yield f"  {program} infer {MODEL} {images} --server {server.address}"
+        yield f"  {program} loadtest {MODEL} --duration 10 --html report.html --server {server.address}"
         yield f"  {program} model inspect {model}"
         yield ""
         yield f"The server runs on. `kill {server.pid}` stops it; its log is {server.log}."

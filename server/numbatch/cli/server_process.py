@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,8 @@ class ServerProcess:
     ----------
     model_repository : Path
         What it serves.
+    options : sequence of str
+        Further options of `numbatch serve`.
     start_deadline_s : float
         How long it may take to be ready, in seconds.
 
@@ -48,10 +51,12 @@ class ServerProcess:
         If it is not ready in time; with the end of its log.
     """
 
-    def __init__(self, model_repository: Path, *, start_deadline_s: float = START_DEADLINE_S) -> None:
+    def __init__(
+        self, model_repository: Path, options: Sequence[str] = (), *, start_deadline_s: float = START_DEADLINE_S
+    ) -> None:
         self._command = [sys.executable, "-m", "numbatch.cli", "serve", "--json", "--listen", "127.0.0.1:0"]
         self._command += ["--http-listen", ""]
-        self._command += ["--model-repository", str(model_repository)]
+        self._command += ["--model-repository", str(model_repository), *options]
         self._start_deadline_s = start_deadline_s
         self._kept = False
 
