@@ -8,11 +8,12 @@ import pytest
 from numbatch.loadtest.data import checked, generated, read_rows
 from numbatch.loadtest.errors import WorkloadError
 from numbatch.loadtest.library import Library, Part, split, write_library
-from numbatch.loadtest.protocol import Input, Model, Native
+from numbatch.loadtest.protocol import Model, Tensor
+from numbatch.loadtest.protocol_native import Native
 from numbatch.v1.inference_pb2 import InferRequest
 
-PIXELS = Input("pixels", "float32", (2,))
-IDS = Input("ids", "int32", (3,))
+PIXELS = Tensor("pixels", "float32", (2,))
+IDS = Tensor("ids", "int32", (3,))
 
 
 def test_rows_are_drawn_by_type_and_the_same_for_a_seed() -> None:
@@ -22,6 +23,17 @@ def test_rows_are_drawn_by_type_and_the_same_for_a_seed() -> None:
     assert set(np.unique(rows["ids"])) == {0, 1, 2, 3, 4}
     again = generated([PIXELS, IDS], 100, seed=1, vocabulary=5)
     assert all(np.array_equal(rows[name], again[name]) for name in rows)
+
+
+def test_rows_of_other_types_are_drawn_as_far_as_there_are_numbers_of_it() -> None:
+    types = ("float16", "float64", "uint8", "int64", "bool")
+    rows = generated([Tensor(name, name, (2,)) for name in types], 50, seed=1, vocabulary=1000)
+    assert [str(array.dtype) for array in rows.values()] == list(types)
+    assert all(len(np.unique(array)) > 1 for array in rows.values())
+    with pytest.raises(WorkloadError, match="is BYTES, which cannot be drawn"):
+        generated([Tensor("t", "BYTES", (2,))], 1, seed=1)
+    with pytest.raises(WorkloadError, match="has an axis of any length"):
+        generated([Tensor("t", "float32", (-1,))], 1, seed=1)
 
 
 def test_row_numbers_are_0_unless_a_vocabulary_is_given() -> None:
@@ -73,8 +85,18 @@ def test_arrays_that_do_not_fit_are_refused(arrays: dict[str, object], problem: 
     assert problem in str(refused.value)
 
 
+def test_what_a_type_cannot_hold_is_refused() -> None:
+    tensor = Tensor("t", "int8", (-1,))
+    assert checked({"t": [[1.0, -128.0, 3.0]]}, [tensor], "data")["t"].dtype == np.int8
+    for wrong in (128.0, 0.5, np.nan):
+        with pytest.raises(WorkloadError, match="expected whole numbers that int8 can hold"):
+            checked({"t": [[wrong]]}, [tensor], "data")
+    with pytest.raises(WorkloadError, match=r"got shape \[1\], expected \[N, any\]"):
+        checked({"t": [1]}, [tensor], "data")
+
+
 def part(name: str, rows: int, weight: float = 1.0, rows_per_message: int = 1) -> Part:
-    model = Model(name, 1, (PIXELS,), ("y",))
+    model = Model(name, 1, (PIXELS,), (Tensor("y", "float32", (2,)),))
     data = generated([PIXELS], rows, seed=0)
     return Part(model, 0, weight, data, split(data, rows_per_message), {"y": data["pixels"]})
 

@@ -31,6 +31,20 @@ def test_differences_are_told(got: dict[str, Array], problem: str | None) -> Non
     assert difference(RIGHT, got) == problem
 
 
+def test_numbers_may_be_let_differ_by_a_share_of_the_largest() -> None:
+    expected = {"y": np.array([[100.0, 0.0], [np.nan, np.inf]], np.float32)}
+    near = {"y": np.array([[99.95, 0.05], [np.nan, np.inf]], np.float32)}
+    assert difference(expected, near, tolerance=1e-3) is None
+    assert (
+        difference(expected, near, tolerance=1e-4)
+        == "2 of 4 numbers differ; y[0, 0] is 99.94999694824219 instead of 100.0"
+    )
+    for place, number in (((1, 0), 0.0), ((1, 1), -np.inf), ((0, 1), np.nan)):
+        far = {"y": near["y"].copy()}
+        far["y"][place] = number
+        assert difference(expected, far, tolerance=1e-3) is not None
+
+
 def test_a_nan_is_itself_and_0_is_not_minus_0() -> None:
     nan = {"y": np.array([np.nan], np.float32)}
     assert difference(nan, {"y": nan["y"].copy()}) is None

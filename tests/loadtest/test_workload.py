@@ -52,7 +52,9 @@ def test_what_is_given_says_how_requests_are_sent(known: dict[str, Any], scenari
         ({"expect": "y.npz"}, "expect: needs the data"),
         ({"data": "x.npy", "expect": "y.npz", "verify": False}, "answers are not verified"),
         ({"arrivals": "bursts"}, "expected poisson or uniform"),
-        ({"protocol": "smoke"}, "protocol: got 'smoke', expected one of native"),
+        ({"protocol": "smoke"}, "protocol: got 'smoke', expected one of native, oip, or MODULE:NAME"),
+        ({"protocol": "numbatch.nowhere:IT"}, "No module named 'numbatch.nowhere'"),
+        ({"tolerance": 2.0}, "tolerance: got 2.0, expected 0 to 1"),
     ],
 )
 def test_what_cannot_be_run_is_refused(known: dict[str, Any], problem: str) -> None:

@@ -123,7 +123,7 @@ class FakeServer:
     Parameters
     ----------
     methods : mapping of str to callable
-        Replaces methods, by their path: bytes -> bytes, or for STREAM_INFER iterator of bytes -> iterator of bytes.
+        Replaces methods, by their path: bytes -> bytes, or for streams iterator of bytes -> iterator of bytes.
     max_message_bytes : int
         The limit of messages that it takes.
     address : str
@@ -176,7 +176,7 @@ class FakeServer:
             self.calls.append(path)
             self.metadata.append(dict(details.invocation_metadata))
         self.began[path].set()
-        if path == STREAM_INFER:
+        if path.endswith("StreamInfer"):
 
             def stream(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
                 context.add_callback(self.ended[path].set)

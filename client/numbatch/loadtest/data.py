@@ -11,33 +11,43 @@ from typing import Any
 import numpy as np
 
 from numbatch.loadtest.errors import WorkloadError
-from numbatch.loadtest.protocol import Input
+from numbatch.loadtest.protocol import Tensor
 from numbatch.wire.tensors import Array, shape_text
 
 Rows = dict[str, Array]
 
-_DTYPES = {"float32": np.float32, "int32": np.int32, "int64": np.int64}
+_FLOATS = ("float16", "float32", "float64")
+_INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+NUMERIC = (*_FLOATS, *_INTEGERS, "bool")
 
 
-def generated(inputs: Sequence[Input], rows: int, seed: int, vocabulary: int = 1) -> Rows:
-    """Draw rows: standard normal numbers, and row numbers below `vocabulary` for lookup tables.
+def generated(inputs: Sequence[Tensor], rows: int, seed: int, vocabulary: int = 1) -> Rows:
+    """Draw rows: standard normal numbers, and whole numbers below `vocabulary`, as row numbers of lookup tables.
 
     A model does not say how long its tables are; with the default of 1 every row number is 0, which all have.
     """
-    arrays: Rows = {}
-    for i, spec in enumerate(inputs):
-        random = np.random.default_rng((seed, i))
-        shape = (rows, *spec.shape)
-        if spec.data_type == "float32":
-            arrays[spec.name] = random.standard_normal(shape, dtype=np.float32)
-        elif spec.data_type in _DTYPES:
-            arrays[spec.name] = random.integers(vocabulary, size=shape, dtype=_DTYPES[spec.data_type])
-        else:
-            raise WorkloadError(f"input {spec.name!r} is {spec.data_type}, which cannot be drawn: give data")
-    return arrays
+    return {
+        spec.name: _drawn(spec, (rows, *spec.shape), np.random.default_rng((seed, i)), vocabulary)
+        for i, spec in enumerate(inputs)
+    }
 
 
-def read_rows(path: Path, inputs: Sequence[Input]) -> Rows:
+def _drawn(spec: Tensor, shape: tuple[int, ...], random: np.random.Generator, vocabulary: int) -> Array:
+    if min(shape) < 0:
+        raise WorkloadError(f"input {spec.name!r} has an axis of any length, which cannot be drawn: give data")
+    if spec.data_type == "float32":
+        return random.standard_normal(shape, dtype=np.float32)
+    if spec.data_type in _FLOATS:
+        return random.standard_normal(shape).astype(spec.data_type)
+    if spec.data_type == "bool":
+        return random.integers(2, size=shape, dtype=np.uint8).astype(bool)
+    if spec.data_type in _INTEGERS:
+        largest = int(np.iinfo(spec.data_type).max)
+        return random.integers(min(vocabulary, largest), size=shape).astype(spec.data_type)
+    raise WorkloadError(f"input {spec.name!r} is {spec.data_type}, which cannot be drawn")
+
+
+def read_rows(path: Path, inputs: Sequence[Tensor]) -> Rows:
     """Read the rows of a file: .npy (memory-mapped) or .csv for one input, .npz or .parquet for any number by name.
 
     Raises
@@ -79,7 +89,7 @@ def read_npz(path: Path, names: Sequence[str]) -> Rows:
         raise WorkloadError(f"{path}: no .npz file of numbers: {broken}") from broken
 
 
-def checked(arrays: Mapping[str, Any], inputs: Sequence[Input], where: str) -> Rows:
+def checked(arrays: Mapping[str, Any], inputs: Sequence[Tensor], where: str) -> Rows:
     """Return arrays as the rows of a model's inputs, or raise WorkloadError for what does not fit."""
     rows: Rows = {}
     for spec in inputs:
@@ -91,20 +101,25 @@ def checked(arrays: Mapping[str, Any], inputs: Sequence[Input], where: str) -> R
     return rows
 
 
-def _fitted(array: Array, spec: Input, where: str) -> Array:
+def _fitted(array: Array, spec: Tensor, where: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise WorkloadError(f"{where}: got {array.dtype}, expected numbers")
-    if array.shape[1:] != spec.shape or not len(array):
-        expected = shape_text(("N", *spec.shape))  # type: ignore[arg-type]
+    if not _is_shaped(array.shape[1:], spec.shape) or not len(array):
+        expected = shape_text(("N", *("any" if axis < 0 else axis for axis in spec.shape)))  # type: ignore[arg-type]
         raise WorkloadError(f"{where}: got shape {shape_text(array.shape)}, expected {expected}")
-    dtype = _DTYPES.get(spec.data_type)
-    if dtype is None:
+    if spec.data_type not in NUMERIC:
         raise WorkloadError(f"{where}: is {spec.data_type}, which cannot be sent")
-    if array.dtype == dtype:
+    if array.dtype == spec.data_type:
         return array  # which may be memory-mapped: messages are made of slices
-    if dtype is not np.float32 and (array != np.rint(array)).any():
-        raise WorkloadError(f"{where}: expected whole numbers, as row numbers of a lookup table are")
-    return array.astype(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        fitted: Array = array.astype(spec.data_type)
+    if spec.data_type not in _FLOATS and (fitted != array).any():
+        raise WorkloadError(f"{where}: expected whole numbers that {spec.data_type} can hold")
+    return fitted
+
+
+def _is_shaped(axes: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    return len(axes) == len(expected) and all(want in (axis, -1) for axis, want in zip(axes, expected, strict=True))
 
 
 def _read_npy(path: Path) -> Array:
@@ -114,7 +129,7 @@ def _read_npy(path: Path) -> Array:
         raise WorkloadError(f"{path}: no .npy file of numbers: {broken}") from broken
 
 
-def _read_csv(path: Path, spec: Input) -> Array:
+def _read_csv(path: Path, spec: Tensor) -> Array:
     width = math.prod(spec.shape)
     numbers: list[list[float]] = []
     with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -133,7 +148,7 @@ def _read_csv(path: Path, spec: Input) -> Array:
     return np.array(numbers).reshape(-1, *spec.shape)
 
 
-def _read_parquet(path: Path, inputs: Sequence[Input]) -> Rows:
+def _read_parquet(path: Path, inputs: Sequence[Tensor]) -> Rows:
     try:
         parquet = import_module("pyarrow.parquet")  # of whoever has such files
     except ModuleNotFoundError as missing:

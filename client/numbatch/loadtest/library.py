@@ -40,6 +40,8 @@ class Part:
         Message i has the rows from `bounds[i]` to `bounds[i + 1]`.
     expected : dict of str to ndarray, or None
         The outputs for these rows. None: answers are not looked at.
+    tolerance : float
+        How far from them answers may be, as in `difference`.
     """
 
     model: Model
@@ -48,6 +50,7 @@ class Part:
     rows: Rows
     bounds: Array
     expected: Rows | None
+    tolerance: float = 0.0
 
     @property
     def messages(self) -> int:
@@ -83,7 +86,11 @@ def write_library(folder: Path, parts: Sequence[Part], protocol: Protocol, *, st
         for j, array in enumerate((part.expected or {}).values()):
             np.save(folder / f"expected_{i}_{j}.npy", array)
     described = [
-        {"messages": part.messages, "expected": None if part.expected is None else list(part.expected)}
+        {
+            "messages": part.messages,
+            "expected": None if part.expected is None else list(part.expected),
+            "tolerance": part.tolerance,
+        }
         for part in parts
     ]
     (folder / "parts.json").write_text(json.dumps(described))
@@ -105,7 +112,7 @@ class Library:
             if part["expected"] is not None:
                 names = enumerate(part["expected"])
                 expected = {name: _read(folder / f"expected_{i}_{j}.npy", mapped=True) for j, name in names}
-                verifier = Verifier(expected, bounds)
+                verifier = Verifier(expected, bounds, part["tolerance"])
             self._parts += [(len(self.rows), verifier)] * part["messages"]
             self.rows += np.diff(bounds).tolist()
 

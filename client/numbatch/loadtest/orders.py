@@ -18,7 +18,7 @@ class Connection:
     server : str
         The address, or several.
     protocol : str
-        One of `PROTOCOLS`.
+        As for `protocol_named`.
     library : str
         The folder of messages.
     connections : int

@@ -1,17 +1,19 @@
 """Before the load: what the server says of the models, the messages, and the answers that are right."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numbatch.loadtest.data import Rows, checked, generated, read_npz, read_rows
+from numbatch.loadtest.data import NUMERIC, Rows, checked, generated, read_npz, read_rows
 from numbatch.loadtest.errors import WorkloadError
 from numbatch.loadtest.library import Part, split, write_library
-from numbatch.loadtest.protocol import PROTOCOLS, Model, Protocol
+from numbatch.loadtest.protocol import Model, Protocol, Tensor
+from numbatch.loadtest.protocols import protocol_named
 from numbatch.loadtest.workload import Asked, Workload
+from numbatch.wire.tensors import Array
 
 Call = Callable[..., bytes]
 
@@ -66,7 +68,7 @@ def prepare(workload: Workload, call: Call, folder: Path) -> Prepared:
     NumbatchError
         The server, or what it says.
     """
-    protocol = PROTOCOLS[workload.protocol]
+    protocol = protocol_named(workload.protocol)
     if workload.streamed and not protocol.stream_method:
         raise WorkloadError(f"protocol {workload.protocol} has no streams")
     parts = tuple(_part(asked, workload, call, protocol) for asked in workload.asked)
@@ -79,13 +81,20 @@ def _part(asked: Asked, workload: Workload, call: Call, protocol: Protocol) -> P
         return call(method, request, asked.name, asked.version)
 
     model = protocol.describe(ask, asked.name, asked.version)
+    if not model.inputs:
+        raise WorkloadError(f"the server does not say what {asked.name!r} takes")
     rows = _rows(model, workload)
     bounds = split(rows, workload.rows_per_message)
     part = Part(model, asked.version, asked.weight, rows, bounds, None)
     if not workload.verify:
         return part
-    expected = _given(workload.expect, bounds) if workload.expect is not None else _recorded(part, ask, protocol)
-    return Part(model, asked.version, asked.weight, rows, bounds, expected)
+    if workload.expect is not None:
+        expected = _given(workload.expect, bounds, model.outputs)
+        return replace(part, expected=expected, tolerance=workload.tolerance)
+    try:
+        return replace(part, expected=_recorded(part, ask, protocol), tolerance=workload.tolerance)
+    except ValueError as unreadable:
+        raise WorkloadError(f"an answer of {asked.name!r} cannot be read: {unreadable}") from unreadable
 
 
 def _rows(model: Model, workload: Workload) -> Rows:
@@ -97,7 +106,7 @@ def _rows(model: Model, workload: Workload) -> Rows:
     return read_rows(Path(workload.data), model.inputs)
 
 
-def _given(expect: str | Path | Mapping[str, Any], bounds: np.ndarray[Any, Any]) -> Rows:
+def _given(expect: str | Path | Mapping[str, Any], bounds: Array, outputs: Sequence[Tensor]) -> Rows:
     if isinstance(expect, Mapping):
         arrays = {name: np.asarray(array) for name, array in expect.items()}
     else:
@@ -110,8 +119,9 @@ def _given(expect: str | Path | Mapping[str, Any], bounds: np.ndarray[Any, Any])
     for name, array in arrays.items():
         if len(array) != bounds[-1]:
             raise WorkloadError(f"expected output {name!r} has {len(array)} rows, the data have {bounds[-1]}")
-    # Outputs are float32: numbers of another type are compared with what they are in it.
-    return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    # Numbers of another type than the output's are compared with what they are in it.
+    types = {output.name: output.data_type for output in outputs if output.data_type in NUMERIC}
+    return {name: np.asarray(array, types.get(name, "float32")) for name, array in arrays.items()}
 
 
 def _recorded(part: Part, ask: Callable[[str, bytes], bytes], protocol: Protocol) -> Rows:

@@ -22,7 +22,7 @@ from numbatch.loadtest.channel import open_channel
 from numbatch.loadtest.generator import Generator
 from numbatch.loadtest.library import Library
 from numbatch.loadtest.orders import Connection, Order, decode, encode
-from numbatch.loadtest.protocol import PROTOCOLS
+from numbatch.loadtest.protocols import protocol_named
 
 _CONNECT_S = 10.0
 
@@ -33,7 +33,7 @@ async def _serve(orders: "asyncio.Queue[tuple[str, Any]]", tell: Callable[[str, 
     target = Target.of(connected.server)
     security = Security.checked(target, _tls(connected), connected.token, allow_plaintext_token=True)
     channels = [open_channel(grpc.aio, target, security) for _ in range(connected.connections)]
-    library, protocol = Library(Path(connected.library)), PROTOCOLS[connected.protocol]
+    library, protocol = Library(Path(connected.library)), protocol_named(connected.protocol)
     try:
         async with asyncio.timeout(_CONNECT_S):
             for channel in channels:

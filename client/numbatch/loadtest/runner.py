@@ -15,7 +15,7 @@ from numbatch.loadtest.outcomes import outcomes
 from numbatch.loadtest.preparation import Prepared
 from numbatch.loadtest.processes import GeneratorProcesses, Tick
 from numbatch.loadtest.progress import OnProgress, Progress
-from numbatch.loadtest.protocol import PROTOCOLS
+from numbatch.loadtest.protocols import protocol_named
 from numbatch.loadtest.results import GeneratorLoad, Mismatch, ServerSide, Step
 from numbatch.loadtest.series import Series, merged, summed
 from numbatch.loadtest.server_metrics import Metrics, fetch, is_ours, server_side
@@ -139,7 +139,7 @@ class Runner:
         return server_side(begin, after, self.prepared.models, service.mean)
 
     def _save_mismatches(self, found: Sequence[Found]) -> None:
-        protocol = PROTOCOLS[self.workload.protocol]
+        protocol = protocol_named(self.workload.protocol)
         for told in (one for part in found for one in part.mismatches):
             part, message = self.prepared.part_of(told["message"])
             file = ""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from numbatch.loadtest.errors import WorkloadError
 from numbatch.loadtest.objective import Condition
 from numbatch.loadtest.orders import Scenario
-from numbatch.loadtest.protocol import PROTOCOLS
+from numbatch.loadtest.protocols import protocol_named
 from numbatch.wire.tensors import Array
 
 _SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -71,6 +71,9 @@ class Workload:
         Compare every answer, bit by bit, with `expect`, or else with that to the same message asked alone before.
     expect : path or mapping of str to array_like, optional
         The right outputs for `data`: a .npz file, or an array for each output.
+    tolerance : float
+        By how much numbers may differ from those that are right, as a share of the largest of these in the message: for
+        servers whose answers depend on what they compute at the same time. 0: by no bit.
     schedule : path or array_like, optional
         The times in seconds, in any order, at which requests came once: a .npy, or a text file with one on each line.
     speed : float
@@ -100,7 +103,8 @@ class Workload:
     mismatch_folder : path
         Where wrong answers are saved.
     protocol : str
-        What the server speaks.
+        What the server speaks: "native", "oip" (the Open Inference Protocol), or MODULE:NAME for an object with the
+        members of `numbatch.loadtest.protocol.Protocol`.
     """
 
     model: str | Mapping[str, float]
@@ -119,6 +123,7 @@ class Workload:
     vocabulary: int = 1
     verify: bool = True
     expect: str | Path | Mapping[str, Any] | None = None
+    tolerance: float = 0.0
     schedule: str | Path | Sequence[float] | Array | None = None
     speed: float = 1.0
     processes: int | None = None
@@ -144,6 +149,7 @@ class Workload:
             object.__setattr__(self, "asked", _mix(self.model))
             object.__setattr__(self, "conditions", tuple(map(Condition.parse, self.assertions)))
             object.__setattr__(self, "goals", _goals(self.objective))
+            protocol_named(self.protocol)
         except ValueError as wrong:
             raise WorkloadError(str(wrong)) from None
         if self.scenario is None:
@@ -172,9 +178,9 @@ class Workload:
             f"scenario: got {scenario!r}, expected one of {', '.join(_SCENARIOS)}": scenario not in _SCENARIOS,
             f"arrivals: got {self.arrivals!r}, expected poisson or uniform": self.arrivals
             not in ("poisson", "uniform"),
-            f"protocol: got {self.protocol!r}, expected one of {', '.join(PROTOCOLS)}": self.protocol not in PROTOCOLS,
             **{f"{name}: got {getattr(self, name)}, expected more than 0": wrong for name, wrong in positive.items()},
             f"warmup_s: got {self.warmup_s}, expected 0 or more": not self.warmup_s >= 0,
+            f"tolerance: got {self.tolerance}, expected 0 to 1": not 0 <= self.tolerance <= 1,
             "an open loop needs a rate": scenario == "open" and not (self.rates or self.find_max),
             "rates are for an open loop": scenario != "open" and bool(self.rates),
             "a search finds the rates itself": self.find_max and bool(self.rates),

@@ -23,7 +23,7 @@ GROUPS = {
     ),
     "How long": ("duration", "count", "warmup", "repeats", "timeout"),
     "What is sent": ("data", "rows", "messages", "vocabulary"),
-    "What must come back": ("verify", "expect", "mismatch_folder", "assertions"),
+    "What must come back": ("verify", "expect", "tolerance", "mismatch_folder", "assertions"),
     "The highest rate": ("find_max", "objective", "start_rate", "precision"),
     "What is written": ("json_file", "html_file", "quiet"),
     "The generator": ("processes", "connections", "protocol"),
@@ -166,6 +166,14 @@ _OPTIONS = (
         "--expect", type=_FILE, metavar="FILE", help="Compare with the outputs in FILE, a .npz, for the rows of --data."
     ),
     click.option(
+        "--tolerance",
+        metavar="SHARE",
+        type=click.FloatRange(min=0, max=1),
+        default=0.0,
+        show_default=True,
+        help="Let numbers differ by so much, as a share of the largest in the answer; for servers that are not exact.",
+    ),
+    click.option(
         "--mismatch-folder",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path(),
@@ -212,7 +220,13 @@ _OPTIONS = (
     click.option(
         "--connections", metavar="N", type=_COUNT, default=1, show_default=True, help="Connections of each process."
     ),
-    click.option("--protocol", metavar="NAME", default="native", show_default=True, help="What the server speaks."),
+    click.option(
+        "--protocol",
+        metavar="NAME",
+        default="native",
+        show_default=True,
+        help="What the server speaks: native, oip (Open Inference Protocol: Triton, KServe, MLServer), or MODULE:NAME.",
+    ),
     # The server.
     click.option(
         "--metrics",
