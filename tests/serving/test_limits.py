@@ -106,3 +106,20 @@ def test_a_peer_sends_no_more_of_a_stream_than_the_window_while_nothing_of_it_is
         job.run()
         next(answers)
         answers.cancel()
+
+
+def test_calls_that_wait_for_the_event_loop_are_all_answered() -> None:
+    """gRPC's own limit would end some of more than 1000 as if their callers had done so: here, hundreds."""
+    goes_on = threading.Event()
+    with running_server([tiny_model()]) as server, ExitStack() as stack:
+        connections = [stack.enter_context(raw_calls(server.address)) for _ in range(3)]
+        for calls in connections:
+            calls.health()
+        stack.callback(goes_on.set)
+        server.loop.call_soon_threadsafe(goes_on.wait)
+        request = infer_request("tiny", [1, 1])
+        futures = [
+            calls.channel.unary_unary(INFER).future(request, timeout=60) for _ in range(700) for calls in connections
+        ]
+        goes_on.set()
+        assert {future.code() for future in futures} == {grpc.StatusCode.OK}

@@ -11,6 +11,12 @@ _FILES_OF_ITS_OWN = 32
 _READ_AHEAD_BYTES = 4 * 2**20
 
 
+# Calls that have arrived and wait for the event loop. Between the two gRPC ends some of them at random, beyond the
+# second all: as CANCELLED, without a reason, which nobody tries again. By default that begins at 1000, fewer than one
+# connection may have in progress; as many as these wait for two to four seconds.
+_MOST_WAITING, _NO_MORE_WAITING = 8 * 1024, 16 * 1024
+
+
 def server_options(config: ServerConfig, *, share_port: bool = False) -> list[tuple[str, int]]:
     """Return the options of the gRPC server; with `share_port`, of one of several on the same port."""
     options = [
@@ -22,6 +28,8 @@ def server_options(config: ServerConfig, *, share_port: bool = False) -> list[tu
         ("grpc.max_metadata_size", config.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", config.max_metadata_bytes),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.server.max_pending_requests", _MOST_WAITING),
+        ("grpc.server.max_pending_requests_hard_limit", _NO_MORE_WAITING),
         ("grpc.max_allowed_incoming_connections", config.max_connections or connections_by_default()),
         # Clients may keep their connections alive with a ping every 10 s, also when idle.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
