@@ -1,8 +1,12 @@
 """`numbatch loadtest`: what it says, writes and returns."""
 
 import io
+import itertools
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -13,7 +17,7 @@ from numbatch.cli.loadtest_view import LiveView, finished_line, second_line, spa
 from numbatch.loadtest import Progress, Results
 from numbatch.loadtest.results import Distribution, GeneratorLoad, Outcomes, Point
 from support.command import Outcome, numbatch
-from support.fake_server import INFER, FakeServer, fail
+from support.fake_server import INFER, FakeServer, fail, infer
 from support.load_steps import step
 
 
@@ -80,6 +84,24 @@ def test_more_than_is_answered_is_6(server: str) -> None:
         *("--max-in-flight", 100, "--metrics", ""),
     )
     assert outcome.code == 6
+
+
+def test_ctrl_c_is_130_and_what_was_found_is_written(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def interrupted(request: bytes, context: Any) -> bytes:
+        if next(numbers) == 50:
+            os.kill(os.getpid(), signal.SIGINT)
+        return infer(request, context)
+
+    with FakeServer({INFER: interrupted}) as fake:
+        outcome = numbatch(
+            *("loadtest", "double", "--server", fake.address, "--rate", 200, "--duration", 60, "--warmup", 0),
+            *("--messages", 5, "--metrics", "", "--quiet", "--json", tmp_path / "found.json"),
+        )
+    assert (outcome.code, outcome.err) == (130, "")
+    assert "verdict: interrupted: in 200/s" in outcome.out
+    assert Results.load(tmp_path / "found.json").steps[0].outcomes.ok >= 45
 
 
 def test_where_nothing_is_answered_no_run_is_fine() -> None:

@@ -9,9 +9,10 @@ It needs what `numbatch.client` needs, and nothing else. uvloop is used where it
 """
 
 from numbatch.loadtest.errors import GeneratorError, WorkloadError
+from numbatch.loadtest.interruption import Interrupted
 from numbatch.loadtest.progress import Progress
 from numbatch.loadtest.results import Results
 from numbatch.loadtest.run import run
 from numbatch.loadtest.workload import Workload
 
-__all__ = ["GeneratorError", "Progress", "Results", "Workload", "WorkloadError", "run"]
+__all__ = ["GeneratorError", "Interrupted", "Progress", "Results", "Workload", "WorkloadError", "run"]

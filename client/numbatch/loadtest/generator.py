@@ -7,7 +7,8 @@ answers are compared as bytes, so nothing is parsed: what is left is gRPC's own 
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count as count_up
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from numbatch.loadtest.streams import FullStream
 _TICK_S = 0.25
 # A schedule that is behind is caught up with, but answers are read now and then.
 _SENT_AT_ONCE = 16
+# How long answers are waited for once somebody has lost patience.
+_LAST_ANSWERS_S = 1.0
 # A caller whose server is not there asks again so often.
 _PATIENCE_S = 0.01
 
@@ -71,6 +74,8 @@ class Generator:
         self._numbers = count_up(order.index, order.of)
         self._counted = 0  # requests sent that count
         self._overrun = False
+        self._stopped_s: float | None = None
+        self._work: asyncio.Task[None] | None = None
 
     async def run(self, tell: Tell) -> Found:
         """Carry the order out; `tell` is told "tick" some times a second, with what is new."""
@@ -81,14 +86,31 @@ class Generator:
         await self._wait_for_start()
         self._cpu.look(self._now())
         ticker = asyncio.create_task(self._tick(tell))
+        self._work = asyncio.create_task(self._all())
         try:
-            await self._all()
+            await self._work
+        except asyncio.CancelledError:
+            if self._stopped_s is None:
+                raise
         finally:
             ticker.cancel()
             gc.unfreeze()
         self._cpu.look(self._now())
         tell("tick", self._news())
         return self._found()
+
+    def stop(self) -> None:
+        """End early: send no more, wait a moment for what is under way, and forget what is not answered then."""
+        if self._stopped_s is not None:
+            return
+        self._stopped_s = max(self._now(), 0.0)
+        self._pacer = replace(self._pacer, duration_s=self._stopped_s - self._pacer.warmup_s)
+        self._recorder.end = self._stopped_s
+        asyncio.get_running_loop().call_later(_LAST_ANSWERS_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
 
     async def _wait_for_start(self) -> None:
         alarm = Alarm()
@@ -97,15 +119,27 @@ class Generator:
             await alarm.wait(-now)
         alarm.close()
 
-    def _all(self) -> Awaitable[None]:
+    async def _all(self) -> None:
         if self._order.has_schedule:
-            return self._open_loop()
-        return _all(self._caller(number) for number in range(self._order.callers))
+            await self._open_loop()
+        else:
+            await _all(self._caller(number) for number in range(self._order.callers))
 
     async def _open_loop(self) -> None:
         schedule = Schedule(_arrivals(self._order), self._order.index, self._order.of)
         alarm = Alarm()
         pending: set[asyncio.Task[bool]] = set()
+        try:
+            await self._keep_to(schedule, alarm, pending)
+            if pending:
+                await asyncio.wait(pending)
+        finally:
+            alarm.close()
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _keep_to(self, schedule: Schedule, alarm: Alarm, pending: set[asyncio.Task[bool]]) -> None:
         at_once = 0
         while (arrival := schedule.take()) is not None:
             number, due = arrival
@@ -124,9 +158,6 @@ class Generator:
             task = asyncio.create_task(self._request(number, due))
             pending.add(task)
             task.add_done_callback(pending.discard)
-        alarm.close()
-        if pending:
-            await asyncio.wait(pending)
 
     async def _call_again_and_again(self, _: int) -> None:
         while (taken := self._take()) is not None:
@@ -150,6 +181,9 @@ class Generator:
             code = failed.code()
             self._judge.failed(code.value[0], f"{code.name}: {failed.details() or ''}", due, sent, self._now())
             return outcome_of(code.value[0]) != "unavailable"
+        except asyncio.CancelledError:
+            self._forget(due)
+            raise
         self._judge.answered(message, answer, due, sent, self._now())
         return True
 
@@ -163,8 +197,13 @@ class Generator:
 
         while not self._pacer.pace(self._now(), self._counted).stop:
             stream = FullStream(method(metadata=self._metadata), take, self._library.request, self._judge, self._now)
-            if not await stream.run(self._order.window, self._order.timeout_s):
-                await asyncio.sleep(_PATIENCE_S)
+            try:
+                if not await stream.run(self._order.window, self._order.timeout_s):
+                    await asyncio.sleep(_PATIENCE_S)
+            except asyncio.CancelledError:
+                for start in stream.not_answered():
+                    self._forget(start)
+                raise
 
     def _take(self) -> tuple[int, float] | None:
         """Return the number of a request that starts now; None: no more."""
@@ -173,6 +212,10 @@ class Generator:
             return None
         self._note_start(due)
         return next(self._numbers), due
+
+    def _forget(self, due: float) -> None:
+        """Do as if a request that nobody waits for any more had not been sent."""
+        self._counted -= self._pacer.counts(due)
 
     def _note_start(self, due: float) -> None:
         self._recorder.sent(due)
@@ -214,6 +257,7 @@ class Generator:
             cpu_s=cpu_s,
             cpu_of_s=cpu_of_s,
             overrun=self._overrun,
+            stopped_s=self._stopped_s,
             mismatches=self._judge.mismatches,
         )
 

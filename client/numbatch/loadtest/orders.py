@@ -122,6 +122,8 @@ class Found:
         Processor time in how many seconds of the measurement.
     overrun : bool
         Whether the step was given up because too many requests waited.
+    stopped_s : float or None
+        When it was ended early, if it was.
     mismatches : list of dict
         The first wrong answers: message, detail, model, answer (base64), streamed.
     """
@@ -143,6 +145,7 @@ class Found:
     cpu_s: float
     cpu_of_s: float
     overrun: bool
+    stopped_s: float | None
     mismatches: list[dict[str, Any]]
 
     @classmethod

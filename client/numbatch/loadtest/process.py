@@ -27,7 +27,17 @@ from numbatch.loadtest.protocols import protocol_named
 _CONNECT_S = 10.0
 
 
-async def _serve(orders: "asyncio.Queue[tuple[str, Any]]", tell: Callable[[str, Any], None]) -> None:
+class _Running:
+    """The generator that runs, if one does."""
+
+    generator: Generator | None = None
+
+    def stop(self) -> None:
+        if self.generator is not None:
+            self.generator.stop()
+
+
+async def _serve(orders: "asyncio.Queue[tuple[str, Any]]", running: _Running, tell: Callable[[str, Any], None]) -> None:
     _, connection = await orders.get()
     connected = Connection(**connection)
     target = Target.of(connected.server)
@@ -44,8 +54,9 @@ async def _serve(orders: "asyncio.Queue[tuple[str, Any]]", tell: Callable[[str, 
     tell("connected", None)
     while True:
         _, order = await orders.get()
-        generator = Generator(Order(**order), library, channels, protocol, security.metadata())
-        found = await generator.run(tell)
+        running.generator = Generator(Order(**order), library, channels, protocol, security.metadata())
+        found = await running.generator.run(tell)
+        running.generator = None
         tell("found", found)
 
 
@@ -57,18 +68,23 @@ def main() -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         loop = runner.get_loop()
         orders: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        running = _Running()
 
         def tell(kind: str, value: Any) -> None:
             _write(out, encode(kind, value).encode())
 
         def listen() -> None:
             for line in sys.stdin.buffer:
-                loop.call_soon_threadsafe(orders.put_nowait, decode(line))
+                kind, value = decode(line)
+                if kind == "stop":
+                    loop.call_soon_threadsafe(running.stop)
+                else:
+                    loop.call_soon_threadsafe(orders.put_nowait, (kind, value))
             os._exit(0)
 
         threading.Thread(target=listen, daemon=True).start()
         try:
-            runner.run(_serve(orders, tell))
+            runner.run(_serve(orders, running, tell))
         except BaseException as problem:
             traceback.print_exc()
             tell("failed", f"{type(problem).__name__}: {problem}")

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from numbatch.loadtest.errors import GeneratorError
+from numbatch.loadtest.interruption import on_interrupt
 from numbatch.loadtest.orders import Connection, Found, Order, decode, encode
 
 # They tell something four times a second.
@@ -28,11 +29,18 @@ class GeneratorProcesses:
     ----------
     number : int
         How many.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether an order was ended early.
     """
 
     def __init__(self, number: int) -> None:
-        self._events: queue.Queue[tuple[int, str, Any]] = queue.Queue()
+        # It can be put into from a signal handler, whatever was interrupted.
+        self._events: queue.SimpleQueue[tuple[int, str, Any]] = queue.SimpleQueue()
         self._logs = [tempfile.TemporaryFile() for _ in range(number)]
+        self.interrupted = False
         self._processes = [self._start(log) for log in self._logs]
         for index, process in enumerate(self._processes):
             threading.Thread(target=self._listen, args=(index, process), daemon=True).start()
@@ -64,7 +72,7 @@ class GeneratorProcesses:
             self._next(_CONNECT_S)
 
     def run(self, orders: Sequence[Order], on_tick: Callable[[int, Tick], None]) -> list[Found]:
-        """Have the first processes carry out an order each.
+        """Have the first processes carry out an order each. Ctrl-C ends them early, with what they have found.
 
         Parameters
         ----------
@@ -73,15 +81,20 @@ class GeneratorProcesses:
         on_tick : callable
             Is told the index of a process, and what is new there.
         """
-        for index, order in enumerate(orders):
-            self._tell(index, encode("order", order))
-        found: dict[int, Found] = {}
-        while len(found) < len(orders):
-            index, kind, value = self._next(_SILENCE_S)
-            if kind == "found":
-                found[index] = Found.from_json(value)
-            else:
-                on_tick(index, value)
+        with on_interrupt(lambda: self._events.put((0, "interrupt", None))):
+            for index, order in enumerate(orders):
+                self._tell(index, encode("order", order))
+            found: dict[int, Found] = {}
+            while len(found) < len(orders):
+                index, kind, value = self._next(_SILENCE_S)
+                if kind == "interrupt":
+                    self.interrupted = True
+                    for index in range(len(orders)):
+                        self._tell(index, encode("stop", None))
+                elif kind == "found":
+                    found[index] = Found.from_json(value)
+                else:
+                    on_tick(index, value)
         return [found[index] for index in sorted(found)]
 
     def _start(self, log: Any) -> "subprocess.Popen[bytes]":

@@ -30,10 +30,15 @@ class Recorder:
         When the measurement begins and ends; `end` may be infinite, if a number of requests ends it.
     has_schedule : bool
         Whether requests had a time to start at, so that there can be a lag.
+
+    Attributes
+    ----------
+    end : float
+        As above; it may be moved to now.
     """
 
     def __init__(self, begin: float, end: float, *, has_schedule: bool) -> None:
-        self._begin, self._end, self._has_schedule = begin, end, has_schedule
+        self._begin, self.end, self._has_schedule = begin, end, has_schedule
         self._due = array("d")  # of what was sent
         self._answered = array("d")  # due, sent, done, rows of each that is ok
         self._others: dict[Outcome, array[float]] = {}  # due, sent, done of each that is not
@@ -63,7 +68,7 @@ class Recorder:
     def not_ok(self, outcome: Outcome, due: float, sent: float, done: float, text: str) -> None:
         """Note what became of a request otherwise."""
         self._others.setdefault(outcome, array("d")).extend((due, sent, done))
-        if self._begin <= due < self._end:
+        if self._begin <= due < self.end:
             self.texts.add(text)
 
     # Some times a second.
@@ -89,14 +94,14 @@ class Recorder:
         return news
 
     def _put_answered(self, due: FloatArray, sent: FloatArray, done: FloatArray, rows: FloatArray) -> None:
-        counted = (due >= self._begin) & (due < self._end)
+        counted = (due >= self._begin) & (due < self.end)
         latency_us = (done - due) * _US
         self.latency.add(latency_us[counted])
         self.service.add((done - sent)[counted] * _US)
         if self._has_schedule:
             self.lag.add((sent - due)[counted] * _US)
         self.counts["ok"] += int(counted.sum())
-        arrived = (done >= self._begin) & (done < self._end)
+        arrived = (done >= self._begin) & (done < self.end)
         self.requests_in_time += int(arrived.sum())
         self.rows_in_time += float(rows[arrived].sum())
         self._put_open(due, done)
@@ -106,7 +111,7 @@ class Recorder:
             second.ok.add(latency_us[arrived & (np.floor(done - self._begin) == number)])
 
     def _put_others(self, outcome: Outcome, due: FloatArray, sent: FloatArray, done: FloatArray) -> None:
-        counted = (due >= self._begin) & (due < self._end)
+        counted = (due >= self._begin) & (due < self.end)
         self.not_ok_latency.add((done - due)[counted] * _US)
         if self._has_schedule:
             self.lag.add((sent - due)[counted] * _US)
@@ -117,12 +122,12 @@ class Recorder:
 
     def _put_open(self, due: FloatArray, done: FloatArray) -> None:
         self.open_at_begin += int(((due < self._begin) & (done >= self._begin)).sum())
-        self.open_at_end += int(((due < self._end) & (done >= self._end)).sum())
+        self.open_at_end += int(((due < self.end) & (done >= self.end)).sum())
         self.last_done = max(self.last_done, float(done.max()))
 
     def _seconds_of(self, times: FloatArray) -> FloatArray:
         """Return the numbers of the seconds, of those times that are measured."""
-        measured = times[(times >= self._begin) & (times < self._end)]
+        measured = times[(times >= self._begin) & (times < self.end)]
         return np.floor(measured - self._begin)
 
     def _second(self, number: float) -> "_Second":

@@ -42,7 +42,7 @@ __all__ = [
 
 SCHEMA = "numbatch.loadtest/1"
 
-Verdict = Literal["ok", "assertion", "mismatch", "generator_bound", "unstable"]
+Verdict = Literal["ok", "assertion", "mismatch", "generator_bound", "unstable", "interrupted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ class Results:
     search, assertions, mismatches : Search or None, list of Assertion, list of Mismatch
         As far as asked for, or found.
     verdict : str
-        "ok", or the first of "mismatch", "generator_bound", "unstable", "assertion" that applies.
+        "ok", or the first of "mismatch", "interrupted", "generator_bound", "unstable", "assertion" that applies.
     reason : str
         Why, unless it is "ok".
     """

@@ -1,6 +1,7 @@
 """Runs one step with all generator processes, and puts together what they found."""
 
 import base64
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Runner:
         self.mismatches: list[Mismatch] = []
 
     def run(self, load: Load, number: int, of: int | None) -> Step:
-        """Run one step; it is the `number`-th of `of`."""
+        """Run one step; it is the `number`-th of `of`. Ctrl-C ends it early."""
         before = self._metrics()
         start_s = time.monotonic() + LEAD_S
         parts = orders(load, self.workload, len(self.processes), start_s, self.schedule)
@@ -78,6 +79,9 @@ class Runner:
         service, lag, not_ok = (merged(getattr(one, name) for one in found) for name in ("service", "lag", "not_ok"))
         sent = sum(one.sent for one in found)
         duration_s = load.duration_s
+        stopped = [one.stopped_s for one in found if one.stopped_s is not None]
+        if stopped:
+            duration_s = min(max(stopped) - load.warmup_s, duration_s or math.inf)
         last_s = max(one.last_done_s for one in found) - load.warmup_s
         overrun = any(one.overrun for one in found)
         if duration_s is None or overrun or (load.count is not None and sent >= load.count):

@@ -71,6 +71,10 @@ class FullStream:
             watch.cancel()
         return True
 
+    def not_answered(self) -> list[float]:
+        """Return when those requests started whose answers are waited for."""
+        return [start for _, start in self._waiting]
+
     async def _send(self) -> bool:
         taken = self._take()
         if taken is None:

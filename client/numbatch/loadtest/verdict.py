@@ -11,7 +11,11 @@ _TOO_MUCH = "more is asked than is answered"
 
 
 def verdict(
-    steps: Sequence[Step], assertions: Sequence[Assertion], search: Search | None, search_bound: str = ""
+    steps: Sequence[Step],
+    assertions: Sequence[Assertion],
+    search: Search | None,
+    search_bound: str = "",
+    interrupted: str = "",
 ) -> tuple[Verdict, str]:
     """Return the verdict and its reason.
 
@@ -23,10 +27,14 @@ def verdict(
         What was found. Of a search, the steps beyond what the server can do are no failure: they are what it looks for.
     search_bound : str
         Why the lowest rate that failed did so by the generator's fault, if so.
+    interrupted : str
+        Where somebody ended it, if so.
     """
     wrong = sum(step.outcomes.mismatch for step in steps)
     if wrong:
-        return "mismatch", f"{wrong:,} wrong answers"
+        return "mismatch", f"{wrong:,} wrong answers" + (f"; interrupted {interrupted}" if interrupted else "")
+    if interrupted:
+        return "interrupted", interrupted
     if search is None:
         for step in steps:
             if step.generator.bound:

@@ -17,7 +17,7 @@ from numbatch.cli.loadtest_view import watched
 from numbatch.cli.options import server_option
 from numbatch.cli.sinks import replaced
 from numbatch.client import InvalidArgumentError
-from numbatch.loadtest import GeneratorError, Results, Workload, WorkloadError
+from numbatch.loadtest import GeneratorError, Interrupted, Results, Workload, WorkloadError
 from numbatch.loadtest import run as run_workload
 
 _DURATION_S = 10.0
@@ -28,7 +28,7 @@ _EXIT_CODES = {
     "mismatch": ExitCode.ASSERTION,
     "generator_bound": ExitCode.INCONCLUSIVE,
     "unstable": ExitCode.INCONCLUSIVE,
-}
+}  # of a run that was not interrupted
 
 
 @click.command(cls=GroupedCommand, groups=GROUPS)
@@ -47,6 +47,8 @@ def run(
     that stalls for a second has kept all those waiting that were due in it. Where answers set the pace (--concurrency,
     --stream) there is no such time, and latency is how long the service took at that load. A run whose generator could
     not keep up says so, and fails.
+
+    Ctrl-C ends a run early, with what was found until then; pressed again, at once.
 
     Conditions (--assert, --slo) compare p50 to p99.99, mean, min, max, also as service_p99 or send_lag_p99; errors,
     refused, deadline, unavailable, mismatch, failed, as numbers or in %; requests_per_s, rows_per_s.
@@ -88,6 +90,9 @@ def run(
         raise click.UsageError(wrong.message, ctx) from wrong
     except GeneratorError as broken:
         raise CommandError(str(broken), ExitCode.UNAVAILABLE) from broken
+    except Interrupted as stopped:
+        _write(stopped.results, json_file, html_file)
+        return ExitCode.INTERRUPTED
     _write(results, json_file, html_file)
     return _EXIT_CODES[results.verdict]
 

@@ -56,9 +56,8 @@ def tiles(results: Results, levels: Sequence[Level], knee: Knee | None) -> Marku
         return None
     told: list[tuple[str, str, str]] = []
     if results.search:
-        highest = results.search.max_rate
         told.append(
-            ("highest rate", quantities.rate(highest) if highest else "none", f"that holds {results.search.objective}")
+            ("highest rate", story.highest_rate(results.search, results), f"that holds {results.search.objective}")
         )
     told += _one_load(levels[0]) if len(levels) == 1 else _several_loads(levels, knee)
     sent = sum(level.outcomes.total for level in levels)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from numbatch.loadtest.report import quantities
 from numbatch.loadtest.report.levels import Level, levels_of
-from numbatch.loadtest.results import Results, ServerInfo
+from numbatch.loadtest.results import Results, Search, ServerInfo
 
 VERDICTS = {
     "ok": "passed",
@@ -12,6 +12,7 @@ VERDICTS = {
     "mismatch": "wrong answers",
     "generator_bound": "generator-bound",
     "unstable": "no steady state",
+    "interrupted": "interrupted",
 }
 
 # Where requests have a time at which they should start.
@@ -32,6 +33,13 @@ def model(server: ServerInfo) -> str:
     """Return which model, and which version of it: "digits/1", or the mix."""
     is_complete = server.version is None or "/" in server.model
     return server.model if is_complete else f"{server.model}/{server.version}"
+
+
+def highest_rate(search: Search, results: Results) -> str:
+    """Return what a search found."""
+    if search.max_rate:
+        return quantities.rate(search.max_rate)
+    return "not known yet" if results.verdict == "interrupted" else "none"
 
 
 def workload(results: Results) -> str:

@@ -24,12 +24,7 @@ def notes(results: Results) -> list[str]:
     if knee and not knee.is_last:
         lines.append(f"knee at {knee.level.name}: beyond, latency grows faster than what is answered")
     if results.search:
-        search = results.search
-        lines.append(
-            f"highest rate with {search.objective}: {quantities.rate(search.max_rate)}"
-            if search.max_rate
-            else f"no rate held {search.objective}"
-        )
+        lines.append(f"highest rate with {results.search.objective}: {story.highest_rate(results.search, results)}")
     lines += story.doubts(levels)
     lines += [
         f"{'held' if one.passed else 'FAILED'}: {one.text} (worst: {judged(one.text, one.value)})"
