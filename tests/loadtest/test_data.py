@@ -1,5 +1,6 @@
 """The rows that requests bring, and the messages that are made of them."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,37 @@ def test_files_hold_rows(tmp_path: Path) -> None:
         rows = read_rows(tmp_path / name, [PIXELS])
         assert rows["pixels"].dtype == np.float32
         assert np.array_equal(rows["pixels"], right)
+
+
+def test_parquet_has_a_column_for_each_number_or_lists_by_input(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow, which nothing else needs, is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    right = np.array([[1, 2], [3, 4]], np.float32)
+    numbers = pyarrow.table({"a": [1.0, 3.0], "b": pyarrow.array([2, 4])})
+    lists = pyarrow.table({"id": [7, 8], "pixels": right.tolist(), "ids": [[1, 2, 3], [4, 5, 6]]})
+    ragged = pyarrow.table({"pixels": [[1.0, 2.0], [3.0]]})
+    missing = pyarrow.table({"a": [1.0, None], "b": [2.0, 4.0]})
+    for table, name in ((numbers, "numbers"), (lists, "lists"), (ragged, "ragged"), (missing, "missing")):
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    assert np.array_equal(read_rows(tmp_path / "numbers.parquet", [PIXELS])["pixels"], right)
+    both = read_rows(tmp_path / "lists.parquet", [PIXELS, IDS])
+    assert np.array_equal(both["pixels"], right)
+    assert both["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
+    for name, inputs, problem in (
+        ("numbers", [IDS], "got 2 columns, expected 3, or one 'ids'"),
+        ("numbers", [PIXELS, IDS], "expected the columns 'pixels', 'ids', got a, b"),
+        ("ragged", [PIXELS], "lists of different lengths"),
+        ("missing", [PIXELS], "a number is missing"),
+    ):
+        with pytest.raises(WorkloadError) as refused:
+            read_rows(tmp_path / f"{name}.parquet", inputs)
+        assert problem in str(refused.value)
+
+
+def test_parquet_needs_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(WorkloadError, match=r"pyarrow reads \.parquet files, and is not installed"):
+        read_rows(tmp_path / "x.parquet", [PIXELS])
 
 
 @pytest.mark.parametrize(

@@ -153,10 +153,14 @@ def _read_parquet(path: Path, inputs: Sequence[Tensor]) -> Rows:
         parquet = import_module("pyarrow.parquet")  # of whoever has such files
     except ModuleNotFoundError as missing:
         raise WorkloadError(f"{path}: pyarrow reads .parquet files, and is not installed") from missing
-    table = parquet.read_table(path)
+    try:
+        table = parquet.read_table(path)
+    except ValueError as broken:  # of which pyarrow's own errors are
+        raise WorkloadError(f"{path}: no .parquet file: {broken}") from broken
+    if any(column.null_count for column in table.columns):
+        raise WorkloadError(f"{path}: a number is missing")
     if all(spec.name in table.column_names for spec in inputs):
-        columns = {spec.name: table[spec.name].to_pylist() for spec in inputs}
-        return {spec.name: np.array(columns[spec.name]).reshape(-1, *spec.shape) for spec in inputs}
+        return {spec.name: _lists(table[spec.name].to_pylist(), spec, f"{path}: {spec.name!r}") for spec in inputs}
     if len(inputs) != 1:
         names = ", ".join(repr(spec.name) for spec in inputs)
         raise WorkloadError(f"{path}: expected the columns {names}, got {', '.join(table.column_names)}")
@@ -166,3 +170,13 @@ def _read_parquet(path: Path, inputs: Sequence[Tensor]) -> Rows:
         expected = math.prod(inputs[0].shape)
         raise WorkloadError(f"{path}: got {features.shape[1]} columns, expected {expected}, or one {inputs[0].name!r}")
     return {inputs[0].name: features.reshape(-1, *inputs[0].shape)}
+
+
+def _lists(column: list[Any], spec: Tensor, where: str) -> Array:
+    try:
+        array = np.array(column)
+    except ValueError:
+        raise WorkloadError(f"{where} has lists of different lengths") from None
+    # A matrix may be a list of its numbers.
+    is_flat = -1 not in spec.shape and array.size == len(column) * math.prod(spec.shape)
+    return array.reshape(-1, *spec.shape) if is_flat else array
