@@ -24,7 +24,7 @@ from benchmarks.service.cases import NETWORKS, Case, cases
 from benchmarks.service.cells import measure
 from benchmarks.service.contenders import NAMES, Contender, contenders
 from benchmarks.service.report import heading, line, overload_lines, verdicts
-from benchmarks.service.services import Generator, Service, started
+from benchmarks.service.services import Service, started
 from benchmarks.service.targets import IDLE_TARGETS, OVERLOAD_TARGETS, TARGETS, judge
 
 _IDLE = "idle"
@@ -44,15 +44,11 @@ def main() -> None:
         print(f"left out: {', '.join(absent)}: not installed here; make bench-service installs what can be")
     if not taking_part:
         sys.exit("no contender is left to be measured")
-    generator = Generator()
-    try:
-        for workers in sorted({case.workers for case in cases()}):
-            of_these = [case for case in chosen if case.workers == workers]
-            beside = workers == 1 and (options.only in _IDLE or options.only in overload.NAME)
-            if of_these or beside:
-                _group(workers, of_these, taking_part, generator, options, document)
-    finally:
-        generator.stop()
+    for workers in sorted({case.workers for case in cases()}):
+        of_these = [case for case in chosen if case.workers == workers]
+        beside = workers == 1 and (options.only in _IDLE or options.only in overload.NAME)
+        if of_these or beside:
+            _group(workers, of_these, taking_part, options, document)
     document["targets"] = judge(TARGETS, document["cells"])
     for targets, name in ((OVERLOAD_TARGETS, "overload"), (IDLE_TARGETS, "idle_cpu")):
         if name in document:
@@ -66,7 +62,6 @@ def _group(
     workers: int,
     chosen: Sequence[Case],
     taking_part: Sequence[Contender],
-    generator: Generator,
     options: argparse.Namespace,
     document: dict[str, Any],
 ) -> None:
@@ -87,7 +82,7 @@ def _group(
                 print("idle, cores: " + ", ".join(f"{name} {x:.4f}" for name, x in document["idle_cpu"].items()))
         print(heading(names))
         for case in chosen:
-            found = measure(case, services, generator, folder, **turns)
+            found = measure(case, services, folder, **turns)
             document["cells"] += found
             print(line(found, names), flush=True)
             if options.json:
@@ -95,7 +90,7 @@ def _group(
         if workers == 1 and options.only in overload.NAME:
             for service in services:
                 if service.contender.name == "numbatch":
-                    document["overload"] = overload.overload(service, generator, folder, **turns)
+                    document["overload"] = overload.overload(service, **turns)
                     print(overload_lines(document["overload"]))
 
 

@@ -3,22 +3,21 @@
 Where a contender has several forms all of them take part, and the fastest stands for it.
 """
 
-import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-
 from benchmarks.grid import Array
 from benchmarks.service.cases import Case
-from benchmarks.service.load import Order
-from benchmarks.service.services import Generator, Service
+from benchmarks.service.services import Service
 from numbatch.engine import load_model
+from numbatch.loadtest import Workload
+from numbatch.loadtest.session import Session, opened
 
-_Turn: TypeAlias = dict[str, Any]
+_Turn: TypeAlias = dict[str, float]
 
 _WARM_UP_S = 0.2
 
@@ -27,7 +26,7 @@ GENERATOR_BOUND = 0.9
 
 
 def measure(
-    case: Case, services: Sequence[Service], generator: Generator, folder: Path, *, seconds: float, rounds: int
+    case: Case, services: Sequence[Service], folder: Path, *, seconds: float, rounds: int
 ) -> list[dict[str, Any]]:
     """Return the cells of a case, one for each contender.
 
@@ -45,14 +44,17 @@ def measure(
     """
     x = case.network.batch(case.rows)
     expected, compute_us = _alone(case, x)
-    askings = [asking for service in services for asking in _askings(case, service, x, folder, seconds)]
-    turns: dict[_Asking, list[_Turn]] = {asking: [] for asking in askings}
-    for _ in range(rounds):
-        for asking in askings:
-            turns[asking].append(_turn(asking, generator))
-        askings.append(askings.pop(0))  # nobody comes first, or after the same neighbour, every time
-    for asking, found in turns.items():
-        _check(asking, found, expected)
+    turns: dict[_Asking, list[_Turn]] = {}
+    with ExitStack() as stack:
+        for service in services:
+            for form, workload in _workloads(case, service, x, expected, folder, seconds):
+                session = stack.enter_context(opened(workload, server=service.address))
+                turns[_Asking(service, form, session)] = []
+        askings = list(turns)
+        for _ in range(rounds):
+            for asking in askings:
+                turns[asking].append(_turn(asking))
+            askings.append(askings.pop(0))  # nobody comes first, or after the same neighbour, every time
     best: dict[str, _Asking] = {}
     for asking in sorted(turns, key=lambda each: _median(turns[each], "messages_per_s")):
         best[asking.service.contender.name] = asking
@@ -66,11 +68,11 @@ def measure(
 
 
 class _Asking(NamedTuple):
-    """A contender, the form in which it is asked, and how that is sent."""
+    """A contender, the form in which it is asked, and who asks."""
 
     service: Service
     form: str
-    order: Order
+    session: Session
 
 
 def _alone(case: Case, x: Array) -> tuple[Array, float]:
@@ -81,58 +83,58 @@ def _alone(case: Case, x: Array) -> tuple[Array, float]:
         start = time.perf_counter()
         outputs = model.infer(x)
         times.append(time.perf_counter() - start)
-    return outputs.reshape(-1), min(times) * 1e6
+    return outputs, min(times) * 1e6
 
 
-def _askings(case: Case, service: Service, x: Array, folder: Path, seconds: float) -> Iterator[_Asking]:
+def _workloads(
+    case: Case, service: Service, x: Array, expected: Array, folder: Path, seconds: float
+) -> Iterator[tuple[str, Workload]]:
     contender = service.contender
-    for form, question in contender.ask(case.network, case.streamed).items():
-        file = folder / f"{contender.name}{form}.request"
-        file.write_bytes(question.request(x))
-        order = Order(
-            address=service.address,
-            method=question.method,
-            request=str(file),
-            seconds=seconds,
-            in_flight=case.in_flight,
-            connections=case.connections,
-            streamed=question.streamed,
-            warm_up_s=_WARM_UP_S,
+    input_, output = contender.tensors(case.network)
+    streamed = case.streamed and contender.streams
+    for form, model in contender.forms(case.network, case.streamed).items():
+        yield (
+            form,
+            Workload(
+                model=model,
+                protocol=contender.protocol,
+                scenario="stream" if streamed else "closed",
+                concurrency=[1 if streamed else case.in_flight],
+                window=case.in_flight,
+                data={input_: x},
+                rows_per_message=case.rows,
+                expect={output: expected} if contender.computes else None,
+                tolerance=contender.tolerance,
+                duration_s=seconds,
+                warmup_s=_WARM_UP_S,
+                processes=1,
+                connections=case.connections,
+                metrics="",
+                mismatch_folder=folder,
+            ),
         )
-        yield _Asking(service, form, order)
 
 
-def _turn(asking: _Asking, generator: Generator) -> _Turn:
-    service = asking.service
-    cpu_s, start = service.cpu_s(), time.monotonic()
-    outcome = generator.run(asking.order)
-    cpu_s, elapsed = service.cpu_s() - cpu_s, time.monotonic() - start
-    statuses = outcome["statuses"]
-    ok = statuses.get("OK", {"count": 0, "p50_us": 0.0, "p99_us": 0.0})
-    per_s = ok["count"] / outcome["seconds"]
+def _turn(asking: _Asking) -> _Turn:
+    service, session = asking.service, asking.session
+    (load,) = session.planned()
+    cpu_s = service.cpu_s()
+    step = session.run(load)
+    # It is idle but for the turn and its warm-up.
+    server_cpu = (service.cpu_s() - cpu_s) / (step.warmup_s + step.duration_s)
+    if session.interrupted:
+        raise KeyboardInterrupt
+    if session.mismatches:
+        raise ValueError(f"{service.contender.name} computes something else: {session.mismatches[0].detail}")
     return {
-        "messages_per_s": per_s,
-        "p50_us": ok["p50_us"],
-        "p99_us": ok["p99_us"],
-        "generator_cpu": outcome["cpu_s"] / outcome["seconds"],
-        "server_cpu": cpu_s / elapsed,
-        "server_us": cpu_s / elapsed / per_s * 1e6 if per_s else math.nan,
-        "errors": sum(found["count"] for code, found in statuses.items() if code != "OK"),
-        "answers": outcome["answers"],
-        "other_answers": outcome["other_answers"],
+        "messages_per_s": step.requests_per_s,
+        "p50_us": step.latency_us.percentiles["p50"],
+        "p99_us": step.latency_us.percentiles["p99"],
+        "generator_cpu": step.generator.cpu_share[0],
+        "server_cpu": server_cpu,
+        "server_us": server_cpu / max(step.requests_per_s, 1e-9) * 1e6,
+        "errors": step.outcomes.errors,
     }
-
-
-def _check(asking: _Asking, turns: Sequence[_Turn], expected: Array) -> None:
-    contender = asking.service.contender
-    answers = {bytes.fromhex(answer) for turn in turns for answer in turn["answers"]}
-    if contender.exact and (len(answers) > 1 or any(turn["other_answers"] for turn in turns)):
-        raise ValueError(f"{contender.name} answers the same request with different bytes")
-    if contender.computes:
-        for answer in answers:
-            outputs = contender.outputs(answer, asking.order.streamed)
-            if outputs.shape != expected.shape or np.abs(outputs - expected).max() > 1e-3 * np.abs(expected).max():
-                raise ValueError(f"{contender.name} computes something else")
 
 
 def _median(turns: Sequence[_Turn], figure: str) -> float:

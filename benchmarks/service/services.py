@@ -1,22 +1,17 @@
-"""Contenders that run: started until they answer, asked by the load generator, stopped."""
+"""Contenders that run: started until they answer, asked by load tests, stopped."""
 
 import contextlib
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 
 from benchmarks.grid import Network
 from benchmarks.service.contenders import Contender
-from benchmarks.service.load import Order
 from benchmarks.service.processes import Process, free_port, wait_for_port
+from numbatch.loadtest.protocols import protocol_named
 
 # Ray takes a quarter of a minute.
 _PATIENCE_S = 90.0
@@ -69,41 +64,16 @@ def started(contender: Contender, networks: Sequence[Network], workers: int, fol
 
 def _await_answer(contender: Contender, network: Network, address: str, process: Process) -> None:
     """Ask until it answers: some listen before they can."""
-    question = next(iter(contender.ask(network, False).values()))
-    request, end = question.request(network.batch(1)), time.monotonic() + _PATIENCE_S
+    protocol, model = protocol_named(contender.protocol), next(iter(contender.forms(network, False).values()))
+    request = protocol.request(model, 0, {contender.tensors(network)[0]: network.batch(1)}, streamed=False)
+    end = time.monotonic() + _PATIENCE_S
     with grpc.insecure_channel(address) as channel:
         while True:
             process.check()
             try:
-                channel.unary_unary(question.method)(request, timeout=5)
+                channel.unary_unary(protocol.infer_method)(request, timeout=5)
                 return
             except grpc.RpcError as not_yet:
                 if time.monotonic() > end:
                     raise RuntimeError(f"{contender.name} does not answer: {not_yet}; see {process.log}") from not_yet
                 time.sleep(0.02)
-
-
-class Generator:
-    """The load generator's process; see load.py."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "benchmarks.service.load"]
-        quiet = os.environ | {"GRPC_VERBOSITY": "ERROR"}  # of servers that go away
-        self._popen = subprocess.Popen(command, env=quiet, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run(self, order: Order) -> dict[str, Any]:
-        """Carry out an order and return its outcome."""
-        assert self._popen.stdin is not None and self._popen.stdout is not None
-        self._popen.stdin.write(json.dumps(asdict(order)) + "\n")
-        self._popen.stdin.flush()
-        answer = self._popen.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the load generator ended with {self._popen.wait()} during {order}")
-        outcome: dict[str, Any] = json.loads(answer)
-        return outcome
-
-    def stop(self) -> None:
-        """End it."""
-        assert self._popen.stdin is not None
-        self._popen.stdin.close()
-        self._popen.wait()

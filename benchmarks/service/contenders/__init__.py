@@ -1,6 +1,6 @@
 """Those that are compared: one file each, which says how its users serve the networks fastest, and how they ask it.
 
-A contender writes its models into a folder, and gives the command that serves them on a port and the bytes to send.
+A contender writes its models into a folder, and gives the command that serves them on a port; numbatch.loadtest asks.
 """
 
 import importlib
@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from benchmarks.grid import Array, Network
+from benchmarks.grid import Network
 
 ENVIRONMENTS = Path(".venv-peers")
+# How far others' answers may be from the engine's, as a share of the largest number.
+TOLERANCE = 1e-3
 
 
 class Command(NamedTuple):
@@ -20,28 +22,15 @@ class Command(NamedTuple):
     environment: Mapping[str, str] = {}
 
 
-class Question(NamedTuple):
-    """How a network is asked.
-
-    Attributes
-    ----------
-    method : str
-        The gRPC method, "/service/method".
-    request : callable
-        Inputs to the bytes of the message.
-    streamed : bool
-        Whether the method is a stream of such messages.
-    """
-
-    method: str
-    request: Callable[[Array], bytes]
-    streamed: bool = False
-
-
 # Folder, networks, port, number of workers.
 Serve: TypeAlias = Callable[[Path, Sequence[Network], int, int], Command]
-# Network, whether on a stream: the forms that there are, the fastest of which stands for the contender.
-Ask: TypeAlias = Callable[[Network, bool], Mapping[str, Question]]
+# Network, whether on a stream: by form, the name of the model to ask. The fastest form stands for the contender.
+Forms: TypeAlias = Callable[[Network, bool], Mapping[str, str]]
+
+
+def one_form(network: Network, _: bool) -> dict[str, str]:
+    """Return the only form of a contender that has one."""
+    return {"": network.name}
 
 
 class Contender(NamedTuple):
@@ -53,22 +42,28 @@ class Contender(NamedTuple):
         As it is reported; without a version it is not installed here.
     serve : callable
         Writes what it needs and returns the command.
-    ask : callable
-        Returns the forms of a request. None of them is streamed: it has no such method, and calls stand for it.
-    outputs : callable
-        The bytes of an answer, and whether they are from a stream, to the outputs in one row.
-    exact : bool
-        Whether every answer is to have the same bytes.
+    protocol : str
+        What it speaks, as numbatch.loadtest names it.
+    tensors : callable
+        A network to the names of its input and of its output.
+    forms : callable
+        The models to ask.
+    streams : bool
+        Whether it has streams; if not, calls stand for them.
+    tolerance : float
+        How far its answers may be from the engine's; 0: they are to have the same bits.
     computes : bool
-        Whether its answers are the network's outputs.
+        Whether its answers are the network's outputs; if not, each is to have the bits of the first one.
     """
 
     name: str
     version: str
     serve: Serve
-    ask: Ask
-    outputs: Callable[[bytes, bool], Array]
-    exact: bool = False
+    protocol: str
+    tensors: Callable[[Network], tuple[str, str]]
+    forms: Forms = one_form
+    streams: bool = True
+    tolerance: float = 0.0
     computes: bool = True
 
 

@@ -7,14 +7,13 @@ time below. Logging of requests, metrics and compression are off. Two workers ar
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.contenders.onnx_graph import onnx_bytes
-from benchmarks.grid import Array, Network
-from benchmarks.service import oip
-from benchmarks.service.contenders import ENVIRONMENTS, Command, Contender, Question, installed_version
+from benchmarks.contenders.onnx_graph import INPUT, OUTPUT, onnx_bytes
+from benchmarks.grid import Network
+from benchmarks.service.contenders import ENVIRONMENTS, TOLERANCE, Command, Contender, installed_version
 from benchmarks.service.processes import free_port
 
-_SERVICE = "/inference.GRPCInferenceService"
 _SERVERS = Path(__file__).parents[1] / "servers"
 _BATCHES = {"": (0, 0.0), "-batched": (16, 0.001)}
 
@@ -42,6 +41,8 @@ def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -
                 "max_batch_size": max_batch_size,
                 "max_batch_time": max_batch_time,
                 "parameters": {"uri": str(file)},
+                "inputs": [_tensor(INPUT, network.widths[0])],
+                "outputs": [_tensor(OUTPUT, network.widths[-1])],
             }
             model_folder = folder / f"{network.name}{suffix}"
             model_folder.mkdir(exist_ok=True)
@@ -50,14 +51,20 @@ def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -
     return Command([command], {"PYTHONPATH": str(_SERVERS)})
 
 
-def _ask(network: Network, streamed: bool) -> dict[str, Question]:
-    method = f"{_SERVICE}/{'ModelStreamInfer' if streamed else 'ModelInfer'}"
-    names = {"alone": network.name} if streamed else {"alone": network.name, "batched": f"{network.name}-batched"}
-    return {form: Question(method, lambda x, name=name: oip.request(name, x), streamed) for form, name in names.items()}
+def _tensor(name: str, width: int) -> dict[str, Any]:
+    return {"name": name, "datatype": "FP32", "shape": [-1, width]}
 
 
-def _outputs(answer: bytes, _: bool) -> Array:
-    return oip.outputs(answer)  # its stream has the same message
+def _forms(network: Network, streamed: bool) -> dict[str, str]:
+    return {"alone": network.name} if streamed else {"alone": network.name, "batched": f"{network.name}-batched"}
 
 
-CONTENDER = Contender("mlserver", installed_version("mlserver", "mlserver"), _serve, _ask, _outputs)
+CONTENDER = Contender(
+    "mlserver",
+    installed_version("mlserver", "mlserver"),
+    _serve,
+    "oip",
+    lambda _: (INPUT, OUTPUT),
+    _forms,
+    tolerance=TOLERANCE,
+)

@@ -6,13 +6,11 @@ It has no stream with a window that works like ours, so that calls stand for str
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from google.protobuf.wrappers_pb2 import BytesValue
-
 from benchmarks.contenders.onnx_graph import onnx_bytes
-from benchmarks.grid import Array, Network
-from benchmarks.service.contenders import ENVIRONMENTS, Command, Contender, Question, installed_version
+from benchmarks.grid import Network
+from benchmarks.service.contenders import ENVIRONMENTS, TOLERANCE, Command, Contender, installed_version
 from benchmarks.service.processes import free_port
+from benchmarks.service.ray_protocol import INPUT, OUTPUT
 
 _SERVERS = Path(__file__).parents[1] / "servers"
 
@@ -32,16 +30,12 @@ def _serve(folder: Path, networks: Sequence[Network], port: int, workers: int) -
     return Command([command + arguments], environment)
 
 
-def _ask(network: Network, _: bool) -> dict[str, Question]:
-    return {"": Question("/bench.Inference/Infer", lambda x: _request(network, x))}
-
-
-def _request(network: Network, x: Array) -> bytes:
-    return BytesValue(value=f"{network.name}\n{len(x)}\n".encode() + x.tobytes()).SerializeToString()
-
-
-def _outputs(answer: bytes, _: bool) -> Array:
-    return np.frombuffer(BytesValue.FromString(answer).value, "<f4")
-
-
-CONTENDER = Contender("ray_serve", installed_version("ray_serve", "ray"), _serve, _ask, _outputs)
+CONTENDER = Contender(
+    "ray_serve",
+    installed_version("ray_serve", "ray"),
+    _serve,
+    "benchmarks.service.ray_protocol:PROTOCOL",
+    lambda _: (INPUT, OUTPUT),
+    streams=False,
+    tolerance=TOLERANCE,
+)

@@ -3,7 +3,7 @@
     ray_app.py PORT REPLICAS NAME=FILE.onnx...
 
 The message is a BytesValue in both directions: to it, the network's name and the number of rows, a line each, and the
-numbers; from it, the numbers.
+numbers; from it, the number of rows, a line, and the numbers.
 """
 
 import signal
@@ -42,7 +42,7 @@ class Networks:
         name, rows, numbers = message.value.split(b"\n", 2)
         x = np.frombuffer(numbers, np.float32).reshape(int(rows), -1)
         (y,) = self._sessions[name.decode()].run(None, {"x": x})
-        return BytesValue(value=y.tobytes())
+        return BytesValue(value=b"%d\n" % len(y) + y.tobytes())
 
 
 def main() -> None:

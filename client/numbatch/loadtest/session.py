@@ -25,7 +25,7 @@ from numbatch.loadtest.workload import Workload
 _METRICS_PORT = 8002
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Session:
     """What is ready; `opened` makes it.
 
