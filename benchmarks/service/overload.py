@@ -26,15 +26,15 @@ def overload(service: Service, *, seconds: float, rounds: int) -> dict[str, Any]
 def _round(service: Service, seconds: float) -> dict[str, Any]:
     capacity = max(_step(service, concurrency=[n], duration_s=seconds, warmup_s=0.5).requests_per_s for n in (4, 16))
     step = _step(service, rates=[_TIMES * capacity], duration_s=2 * seconds, warmup_s=1.0)
-    ok, others = step.outcomes.ok, step.outcomes.errors
+    ok, refused = step.outcomes.ok, step.outcomes.refused
     return {
         "capacity_per_s": capacity,
         "offered_per_s": _TIMES * capacity,
         "goodput_per_s": step.requests_per_s,
         "goodput_share": step.requests_per_s / capacity,
         "ok_p99_us": step.latency_us.percentiles["p99"] if ok else None,
-        "refused": step.outcomes.refused,
-        "refused_p99_us": step.not_ok_us.percentiles["p99"] if others else None,
+        "refused": refused,
+        "refused_p99_us": step.refused_us.percentiles["p99"] if refused else None,
         "other_statuses": {
             name: count for name in ("deadline", "unavailable", "failed") if (count := getattr(step.outcomes, name))
         },

@@ -133,6 +133,7 @@ def test_errors_are_counted_apart(method: Any, expected: Outcomes) -> None:
         results = load_of(server, count=4, verify=False, timeout_s=0.1, rates=[100.0], duration_s=60.0)
     [step] = results.steps
     assert (step.outcomes, step.latency_us.count, step.not_ok_us.count) == (expected, 0, 4)
+    assert step.refused_us.count == expected.refused
     assert sum(step.errors.values()) == 4
     assert results.verdict == "assertion"
 

@@ -244,6 +244,7 @@ class Generator:
             service=recorder.service.to_json(),
             lag=recorder.lag.to_json(),
             not_ok=recorder.not_ok_latency.to_json(),
+            refused=recorder.refused.to_json(),
             counts=dict(recorder.counts),
             texts=dict(recorder.texts.counts),
             sent=self._counted,

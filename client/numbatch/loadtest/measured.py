@@ -188,6 +188,8 @@ class Step:
         How much later than planned it was sent; nothing where answers set the pace.
     not_ok_us : Distribution
         The latency of all others.
+    refused_us : Distribution
+        That of those among them that the server refused.
     histogram : list of (float, int)
         Of `latency_us`: how many are at most the first number, and more than that of the pair before.
     series : list of Point
@@ -225,6 +227,7 @@ class Step:
     generator: GeneratorLoad
     server_side: ServerSide | None = None
     not_ok_us: Distribution = field(default_factory=Distribution)
+    refused_us: Distribution = field(default_factory=Distribution)
     backlog: int = 0
     unstable: str = ""
     errors: dict[str, int] = field(default_factory=dict)

@@ -110,7 +110,7 @@ class Found:
 
     Attributes
     ----------
-    latency, service, lag, not_ok : dict
+    latency, service, lag, not_ok, refused : dict
         Histograms, as JSON.
     counts, texts : dict of str to int
         Outcomes, and errors as they were told.
@@ -132,6 +132,7 @@ class Found:
     service: dict[str, Any]
     lag: dict[str, Any]
     not_ok: dict[str, Any]
+    refused: dict[str, Any]
     counts: dict[str, int]
     texts: dict[str, int]
     sent: int

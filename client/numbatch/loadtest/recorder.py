@@ -42,7 +42,7 @@ class Recorder:
         self._due = array("d")  # of what was sent
         self._answered = array("d")  # due, sent, done, rows of each that is ok
         self._others: dict[Outcome, array[float]] = {}  # due, sent, done of each that is not
-        self.latency, self.service, self.lag, self.not_ok_latency = (Histogram() for _ in range(4))
+        self.latency, self.service, self.lag, self.not_ok_latency, self.refused = (Histogram() for _ in range(5))
         self.counts: Counter[str] = Counter()
         self.texts = ErrorTexts()
         self.requests_in_time = 0  # right answers that arrived between begin and end
@@ -113,6 +113,8 @@ class Recorder:
     def _put_others(self, outcome: Outcome, due: FloatArray, sent: FloatArray, done: FloatArray) -> None:
         counted = (due >= self._begin) & (due < self.end)
         self.not_ok_latency.add((done - due)[counted] * _US)
+        if outcome == "refused":
+            self.refused.add((done - due)[counted] * _US)
         if self._has_schedule:
             self.lag.add((sent - due)[counted] * _US)
         self.counts[outcome] += int(counted.sum())

@@ -257,7 +257,7 @@ class Results:
             raise ValueError(f"{path}: {wrong}") from wrong
 
 
-_DISTRIBUTIONS = ("latency_us", "service_us", "send_lag_us", "not_ok_us")
+_DISTRIBUTIONS = ("latency_us", "service_us", "send_lag_us", "not_ok_us", "refused_us")
 
 
 def _plain(value: Any) -> Any:

@@ -76,7 +76,9 @@ class Runner:
 
     def _step(self, load: Load, found: Sequence[Found], series: Series, side: ServerSide | None) -> Step:
         latency = merged(one.latency for one in found)
-        service, lag, not_ok = (merged(getattr(one, name) for one in found) for name in ("service", "lag", "not_ok"))
+        service, lag, not_ok, refused = (
+            merged(getattr(one, name) for one in found) for name in ("service", "lag", "not_ok", "refused")
+        )
         sent = sum(one.sent for one in found)
         duration_s = load.duration_s
         stopped = [one.stopped_s for one in found if one.stopped_s is not None]
@@ -113,6 +115,7 @@ class Runner:
             service_us=service.distribution(),
             send_lag_us=lag.distribution(),
             not_ok_us=not_ok.distribution(),
+            refused_us=refused.distribution(),
             histogram=latency.buckets(),
             series=series.points(),
             generator=GeneratorLoad(
