@@ -4,7 +4,8 @@ import grpc
 import pytest
 
 from numbatch.client import Client, UnavailableError
-from numbatch.serving.rpc.status import draining, retry_pushback_ms
+from numbatch.serving.failures import draining
+from numbatch.serving.rpc.status import retry_pushback_ms
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
 from support.raw_calls import INFER, infer_request, raw_calls

@@ -8,11 +8,13 @@ from typing import Any
 
 import grpc
 
+from numbatch.serving.failures import as_numbatch_error, draining
+from numbatch.serving.in_progress import InProgress
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.context import CallContext
-from numbatch.serving.rpc.status import abort, as_numbatch_error, draining
-from numbatch.serving.rpc.trace_parent import note_trace_parent
+from numbatch.serving.rpc.status import abort
 from numbatch.serving.security.access import Access, Scope
+from numbatch.serving.trace_parent import TRACE_PARENT, note_trace_parent
 
 # The bytes of a request and its deadline on the monotonic clock -> the bytes of the answer.
 UnaryBehaviour = Callable[[bytes, float | None], Awaitable[bytes]]
@@ -42,19 +44,15 @@ class Calls:
         self._lifecycle = lifecycle
         self._access = access
         self._traced = traced
-        self._count = 0
         self._streams = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._refused = asyncio.Event()
-        self._open = 0
-        self._none_open = asyncio.Event()
-        self._none_open.set()
+        self._let_in = InProgress()
+        self._open = InProgress()
 
     @property
     def in_progress(self) -> int:
         """How many calls were let in and have not ended."""
-        return self._count
+        return self._let_in.count
 
     @property
     def open_streams(self) -> int:
@@ -63,11 +61,11 @@ class Calls:
 
     async def wait_idle(self) -> None:
         """Wait until all calls that were let in are answered, and the answers handed to the transport."""
-        await self._idle.wait()
+        await self._let_in.wait_idle()
 
     async def wait_none_open(self) -> None:
         """Wait until no call is open at all, those that hold up no end among them."""
-        await self._none_open.wait()
+        await self._open.wait_idle()
 
     async def wait_quiet(self, quiet_s: float) -> None:
         """Wait until no call was refused for so long: callers have understood that the server drains."""
@@ -140,14 +138,14 @@ class Calls:
         checks = {scope: self._access.check_for(scope) for scope in Scope}
         if isinstance(needs, Scope):
             check = checks[needs]
-            return None if check is None else lambda _, context: check(_authorization(context))
+            return None if check is None else lambda _, context: check(_header(context, "authorization"))
         if not any(checks.values()):
             return None
 
         def admit(request: bytes, context: CallContext) -> None:
             check = checks[needs(request)]
             if check is not None:
-                check(_authorization(context))
+                check(_header(context, "authorization"))
 
         return admit
 
@@ -155,29 +153,17 @@ class Calls:
         # The task's end, not the context's: that would refer to itself then, and outlive its call.
         task = asyncio.current_task()
         assert task is not None
-        self._open += 1
-        self._none_open.clear()
-        task.add_done_callback(self._closed)
+        self._open.begin()
+        task.add_done_callback(self._open.end)
         if always:
             return
         if self._traced:
-            note_trace_parent(context)
+            note_trace_parent(_header(context, TRACE_PARENT))
         if self._lifecycle.draining:
             self._refused.set()
             raise draining()
-        self._count += 1
-        self._idle.clear()
-        task.add_done_callback(self._done)
-
-    def _done(self, _: Any) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._idle.set()
-
-    def _closed(self, _: Any) -> None:
-        self._open -= 1
-        if self._open == 0:
-            self._none_open.set()
+        self._let_in.begin()
+        task.add_done_callback(self._let_in.end)
 
 
 def deadline_of(context: CallContext) -> float | None:
@@ -189,8 +175,8 @@ def deadline_of(context: CallContext) -> float | None:
     return None if remaining is None else time.monotonic() + remaining
 
 
-def _authorization(context: CallContext) -> str | None:
-    return next((str(value) for key, value in context.invocation_metadata() or () if key == "authorization"), None)
+def _header(context: CallContext, name: str) -> str | None:
+    return next((str(value) for key, value in context.invocation_metadata() or () if key == name), None)
 
 
 async def _end(context: CallContext, problem: BaseException) -> None:

@@ -14,10 +14,10 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from numbatch.repository.registry import Registry
+from numbatch.serving.failures import draining
 from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.context import CallContext
-from numbatch.serving.rpc.status import draining
 from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 

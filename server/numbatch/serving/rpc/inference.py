@@ -8,17 +8,18 @@ import grpc
 
 from numbatch.batching import Priority
 from numbatch.serving.core import Core, InferenceCall
+from numbatch.serving.failures import as_numbatch_error
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.observer import Observer, RequestReport
 from numbatch.serving.pending import Done, Pending
 from numbatch.serving.rpc.calls import Calls, deadline_of
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
-from numbatch.serving.rpc.status import as_numbatch_error, status_of
+from numbatch.serving.rpc.status import status_of
 from numbatch.serving.rpc.stream import serve_in_order
-from numbatch.serving.rpc.trace_parent import trace_parent
 from numbatch.serving.rpc.window import StreamLimits
 from numbatch.serving.security.access import Scope
+from numbatch.serving.trace_parent import trace_parent
 from numbatch.v1 import inference_pb2
 from numbatch.v1.inference_pb2 import (
     PRIORITY_HIGH,

@@ -1,19 +1,16 @@
-"""Failures on their way out: any exception -> an error with a reason -> trailing metadata of bounded size."""
+"""Failures on their way out: an error with a reason -> trailing metadata of bounded size."""
 
-import asyncio
-import logging
 import math
 from typing import NoReturn
 
 import grpc
 
+from numbatch.serving.failures import cut
 from numbatch.serving.rpc.context import CallContext
 from numbatch.v1.errors_pb2 import Status
-from numbatch.wire.errors import ModelError, NumbatchError, RequestError, error
+from numbatch.wire.errors import ModelError, NumbatchError, RequestError
 from numbatch.wire.reasons import Reason
 from numbatch.wire.status import STATUS_DETAILS_KEY, to_status
-
-_log = logging.getLogger(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -32,45 +29,18 @@ _MAX_MESSAGE_BYTES = 800
 _MAX_DETAIL_BYTES = 250
 
 
-def as_numbatch_error(problem: BaseException, *, model: str = "", request_id: str = "") -> NumbatchError:
-    """Return the error that a caller is told of; what is not meant for callers goes to the log instead.
-
-    A cancellation counts as the server's own: one that comes from the caller is to be raised, not answered.
-
-    Parameters
-    ----------
-    problem : BaseException
-        What was raised.
-    model, request_id : str
-        Which request it was, for the log.
-    """
-    if isinstance(problem, NumbatchError):
-        return problem
-    if isinstance(problem, asyncio.CancelledError):
-        return draining()
-    fields = {"exception_type": type(problem).__name__, "model": model, "request_id": request_id}
-    text = "unexpected %(exception_type)s in a request model=%(model)r request_id=%(request_id)r"
-    _log.error(text, fields, exc_info=problem)
-    return error(Reason.INTERNAL, "something unexpected went wrong; the server's log says more")
-
-
-def draining() -> NumbatchError:
-    """Return the error for what is refused because the server is about to end."""
-    return error(Reason.SERVER_DRAINING, "the server is shutting down", hint="try again, another server may answer")
-
-
 def status_of(problem: NumbatchError) -> Status:
     """Return the message for an error, cut to a size that every peer takes: errors quote what callers sent."""
     return to_status(
         type(problem)(
             problem.reason,
-            _cut(problem.message, _MAX_MESSAGE_BYTES),
-            field=_cut(problem.field, _MAX_DETAIL_BYTES),
-            got=_cut(problem.got, _MAX_DETAIL_BYTES),
-            expected=_cut(problem.expected, _MAX_DETAIL_BYTES),
-            model=_cut(problem.model, _MAX_DETAIL_BYTES),
+            cut(problem.message, _MAX_MESSAGE_BYTES),
+            field=cut(problem.field, _MAX_DETAIL_BYTES),
+            got=cut(problem.got, _MAX_DETAIL_BYTES),
+            expected=cut(problem.expected, _MAX_DETAIL_BYTES),
+            model=cut(problem.model, _MAX_DETAIL_BYTES),
             version=problem.version,
-            request_id=_cut(problem.request_id, _MAX_DETAIL_BYTES),
+            request_id=cut(problem.request_id, _MAX_DETAIL_BYTES),
             retry_delay_s=problem.retry_delay_s,
         )
     )
@@ -93,8 +63,3 @@ async def abort(context: CallContext, problem: NumbatchError) -> NoReturn:
     if pushback_ms is not None:
         trailing.append((_PUSHBACK_KEY, str(pushback_ms)))
     await context.abort(_CODES[status.code], status.message, tuple(trailing))
-
-
-def _cut(text: str, length: int) -> str:
-    encoded = text.encode()
-    return text if len(encoded) <= length else encoded[: length - 3].decode(errors="ignore") + "..."

@@ -11,10 +11,10 @@ from typing import Generic, Protocol, TypeVar
 
 import grpc
 
+from numbatch.serving.failures import draining
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.stall import WatchedWriter
-from numbatch.serving.rpc.status import draining
 from numbatch.serving.rpc.window import StreamLimits, Window
 
 # A cancelled stream reads like one that the peer has finished; that it was cancelled arrives a little later. A handler
