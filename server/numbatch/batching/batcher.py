@@ -123,7 +123,8 @@ class Batcher:
                 now = self._clock()
                 ended += self._queue.finish(batch, now, problem)
             queue_s = [batch.began - part.request.arrived for part in batch.parts]
-            report = BatchReport(batch.group.model, batch.rows, queue_s, now - batch.began, problem is not None)
+            group, seconds = batch.group, now - batch.began
+            report = BatchReport(group.model, batch.rows, queue_s, seconds, problem is not None, group.version)
         if report is not None or ended:
             self._tell(ended, report)
 

@@ -19,6 +19,8 @@ class BatchReport(NamedTuple):
         How long it ran, in seconds, with the gathering of its rows.
     failed : bool
         Whether it raised; its requests then fail with what it raised.
+    version : int
+        That of their group.
     """
 
     model: Hashable
@@ -26,3 +28,4 @@ class BatchReport(NamedTuple):
     queue_s: Sequence[float]
     compute_s: float
     failed: bool
+    version: int = 0

@@ -38,14 +38,21 @@ class Group:
         Runs a batch: takes its parts, and leaves the results with what their requests brought.
     limits : BatchLimits
         How its requests are batched.
+    version : int
+        Which version of the model it is, for whoever is told of its batches.
     """
 
-    __slots__ = ("cost", "limits", "lines", "model", "rows", "run", "urgent_rows")
+    __slots__ = ("cost", "limits", "lines", "model", "rows", "run", "urgent_rows", "version")
 
     def __init__(
-        self, model: Hashable, run: Callable[[Sequence["Part"]], object], limits: BatchLimits = DEFAULT_LIMITS
+        self,
+        model: Hashable,
+        run: Callable[[Sequence["Part"]], object],
+        limits: BatchLimits = DEFAULT_LIMITS,
+        version: int = 0,
     ) -> None:
         self.model = model
+        self.version = version
         self.run = run
         self.limits = limits
         self.cost = Cost()

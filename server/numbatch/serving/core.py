@@ -205,11 +205,12 @@ class Core:
         except Exception:
             fields = {"rows": job.rows, "model": group.model}
             _log.exception("a batch of %(rows)d rows of %(model)s failed", fields)
-            self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), self._clock() - began, True))
+            seconds = self._clock() - began
+            self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), seconds, True, group.version))
             raise error(Reason.INTERNAL, _BATCH_FAILED) from None
         seconds = self._clock() - began
         self.compute.passed(group, job.rows, seconds)
-        self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), seconds, False))
+        self._observer.on_batch(BatchReport(group.model, job.rows, (0.0,), seconds, False, version))
         return Done(job, version, seconds)
 
     def _dispatch(self) -> None:
@@ -234,7 +235,7 @@ class Core:
         groups = model.groups  # a version that is replaced takes them with it
         if len(groups) >= _MOST_GROUPS:
             groups.clear()
-        group = groups[layers] = Group(entry.name, _run, self._limits(entry.settings.batching))
+        group = groups[layers] = Group(entry.name, _run, self._limits(entry.settings.batching), entry.version)
         return group
 
 

@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 from numbatch.batching.report import BatchReport
 from numbatch.repository.report import LoadReport
+from numbatch.v1 import inference_pb2
 
-__all__ = ["BatchReport", "LoadReport", "Observer", "RequestReport"]
+__all__ = ["INFERENCE_SERVICE", "BatchReport", "LoadReport", "Observer", "RequestReport"]
+
+INFERENCE_SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
 
 
 class RequestReport(NamedTuple):
@@ -14,7 +17,7 @@ class RequestReport(NamedTuple):
     Attributes
     ----------
     method : str
-        "Infer" or "StreamInfer"; each minibatch of a stream is a request.
+        "Infer", "StreamInfer", or what another service calls its own; each minibatch of a stream is a request.
     model : str
         As the caller named it: of any text where the reason is MODEL_NOT_FOUND.
     version : int
@@ -37,6 +40,8 @@ class RequestReport(NamedTuple):
         The lengths of the messages.
     trace_parent : str
         The W3C `traceparent` that came with the call, or "".
+    service : str
+        The service whose method it is.
     """
 
     method: str
@@ -53,6 +58,7 @@ class RequestReport(NamedTuple):
     request_bytes: int
     response_bytes: int
     trace_parent: str = ""
+    service: str = INFERENCE_SERVICE
 
 
 class Observer:

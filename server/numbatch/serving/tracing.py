@@ -11,14 +11,11 @@ from random import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numbatch.serving.observer import Observer, RequestReport
-from numbatch.v1 import inference_pb2
 from numbatch.wire.errors import error_class
 from numbatch.wire.reasons import Code, Reason
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-
-_SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
 
 # The codes that are a server's fault: https://opentelemetry.io/docs/specs/semconv/rpc/grpc
 _SERVER_ERRORS = {Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE}
@@ -114,7 +111,7 @@ class Tracer(Observer):
         start_ns = self._wall_clock_ns() - _ns(self._clock() - report.started)
         carrier = {"traceparent": report.trace_parent} if report.trace_parent else {}
         span = self._tracer.start_span(
-            f"{_SERVICE}/{report.method}",
+            f"{report.service}/{report.method}",
             context=self._propagator.extract(carrier),
             kind=trace.SpanKind.SERVER,
             attributes=_attributes(report),
@@ -154,7 +151,7 @@ def _attributes(report: RequestReport) -> dict[str, str | int]:
     code = error_class(Reason(report.reason)).code if report.reason else 0
     attributes: dict[str, str | int] = {
         "rpc.system": "grpc",
-        "rpc.service": _SERVICE,
+        "rpc.service": report.service,
         "rpc.method": report.method,
         "rpc.grpc.status_code": int(code),
         "numbatch.model": report.model,

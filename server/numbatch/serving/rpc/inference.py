@@ -1,17 +1,13 @@
 """numbatch.v1.InferenceService: the hot path. Tensors are read where they lie in the request."""
 
 import asyncio
-import time
-from collections.abc import Callable
 
 import grpc
 
 from numbatch.batching import Priority
 from numbatch.serving.core import Core, InferenceCall
-from numbatch.serving.failures import as_numbatch_error
 from numbatch.serving.lifecycle import Lifecycle
-from numbatch.serving.observer import Observer, RequestReport
-from numbatch.serving.pending import Done, Pending
+from numbatch.serving.observer import INFERENCE_SERVICE, Observer
 from numbatch.serving.rpc.calls import Calls, deadline_of
 from numbatch.serving.rpc.context import CallContext
 from numbatch.serving.rpc.limits import check_response_size
@@ -19,8 +15,7 @@ from numbatch.serving.rpc.status import status_of
 from numbatch.serving.rpc.stream import serve_in_order
 from numbatch.serving.rpc.window import StreamLimits
 from numbatch.serving.security.access import Scope
-from numbatch.serving.trace_parent import trace_parent
-from numbatch.v1 import inference_pb2
+from numbatch.serving.work import Work, check_request_id
 from numbatch.v1.inference_pb2 import (
     PRIORITY_HIGH,
     PRIORITY_NORMAL,
@@ -30,43 +25,17 @@ from numbatch.v1.inference_pb2 import (
     StreamInferResponse,
 )
 from numbatch.wire.codec import INFER_REQUEST, INFER_RESPONSE, STREAM_INFER_REQUEST, STREAM_INFER_RESPONSE
-from numbatch.wire.errors import NumbatchError, error
+from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 from numbatch.wire.tensors import read_tensor
 
-SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
-
-_MAX_REQUEST_ID = 128
+SERVICE = INFERENCE_SERVICE
 
 _PRIORITIES = {
     PRIORITY_UNSPECIFIED: Priority.NORMAL,
     PRIORITY_NORMAL: Priority.NORMAL,
     PRIORITY_HIGH: Priority.HIGH,
 }
-
-
-class _Work:
-    """A request whose bytes are here: what it asks, and what is to become of it: an answer, or a problem."""
-
-    __slots__ = ("_give_up", "method", "pending", "problem", "request", "size_bytes", "started")
-
-    def __init__(self, method: str, size_bytes: int, give_up: Callable[["_Work"], None]) -> None:
-        self.started = time.monotonic()
-        self.method = method
-        self.size_bytes = size_bytes
-        self._give_up = give_up
-        self.request = InferRequest()
-        self.pending: Pending | Done | None = None
-        self.problem: NumbatchError | None = None
-
-    def about(self, problem: BaseException) -> NumbatchError:
-        """Return what the caller is told of a problem."""
-        model, request_id = self.request.model_name, self.request.request_id
-        known = as_numbatch_error(problem, model=model, request_id=request_id)
-        return known.about(model=model, request_id=request_id)
-
-    def cancel(self) -> None:
-        self._give_up(self)
 
 
 class InferenceService:
@@ -111,23 +80,22 @@ class InferenceService:
 
     async def infer(self, data: bytes, deadline: float | None) -> bytes:
         """Answer one request."""
-        work = _Work("Infer", len(data), self._give_up)
+        work = self._work("Infer", data)
         try:
-            work.request, blobs = INFER_REQUEST.decode(data)
-            pending = self._start(work, blobs, deadline)
-            outputs = pending.outputs if isinstance(pending, Done) else await pending.wait()
-            answer = INFER_RESPONSE.encode(_response(work), outputs)
+            request, blobs = INFER_REQUEST.decode(data)
+            self._start(work, request, blobs, deadline)
+            answer = INFER_RESPONSE.encode(_response(work), await work.outputs())
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except asyncio.CancelledError:
             work.cancel()
             raise
         except Exception as unexpected:
             problem = work.about(unexpected)
-            self._report(work, problem=problem)
+            work.report(problem=problem)
             if problem is unexpected:
                 raise
             raise problem from unexpected
-        self._report(work, response_bytes=len(answer))
+        work.report(response_bytes=len(answer))
         return answer
 
     async def stream_infer(self, _: object, context: CallContext) -> None:
@@ -141,26 +109,19 @@ class InferenceService:
             limits=self._stream_limits,
         )
 
-    def _start_streamed(self, data: bytes, deadline: float | None) -> _Work:
-        work = _Work("StreamInfer", len(data), self._give_up)
+    def _start_streamed(self, data: bytes, deadline: float | None) -> Work:
+        work = self._work("StreamInfer", data)
         try:
             message, blobs = STREAM_INFER_REQUEST.decode(data)
-            work.request = message.request
-            self._start(work, blobs, deadline)
-        except Exception as unexpected:
-            # Its traceback leads back to the work: a cycle, which the collector would have to find.
-            work.problem = work.about(unexpected).with_traceback(None)
+            self._start(work, message.request, blobs, deadline)
+        except Exception as problem:
+            work.put_off(problem)
         return work
 
-    async def _finish_streamed(self, work: _Work) -> bytes:
-        request = work.request
+    async def _finish_streamed(self, work: Work) -> bytes:
         try:
-            pending = work.pending
-            if pending is None:
-                assert work.problem is not None
-                raise work.problem
-            outputs = pending.outputs if isinstance(pending, Done) else await pending.wait()
-            message = StreamInferResponse(request_id=request.request_id, response=_response(work))
+            outputs = await work.outputs()
+            message = StreamInferResponse(request_id=work.request_id, response=_response(work))
             answer = STREAM_INFER_RESPONSE.encode(message, outputs)
             check_response_size(len(answer), self._max_message_bytes, "send fewer rows at once")
         except asyncio.CancelledError:
@@ -168,16 +129,17 @@ class InferenceService:
             raise
         except Exception as unexpected:
             problem = work.about(unexpected)
-            self._report(work, problem=problem)
-            return StreamInferResponse(request_id=request.request_id, error=status_of(problem)).SerializeToString()
-        self._report(work, response_bytes=len(answer))
+            work.report(problem=problem)
+            return StreamInferResponse(request_id=work.request_id, error=status_of(problem)).SerializeToString()
+        work.report(response_bytes=len(answer))
         return answer
 
-    def _start(self, work: _Work, blobs: list[memoryview], deadline: float | None) -> Pending | Done:
-        request = work.request
-        if len(request.request_id) > _MAX_REQUEST_ID:
-            got, expected = f"{len(request.request_id)} characters", f"at most {_MAX_REQUEST_ID}"
-            raise error(Reason.INVALID_FIELD, field="request_id", got=got, expected=expected)
+    def _work(self, method: str, data: bytes) -> Work:
+        return Work(self._core, self._observer, method, len(data))
+
+    def _start(self, work: Work, request: InferRequest, blobs: list[memoryview], deadline: float | None) -> None:
+        work.model, work.version, work.request_id = request.model_name, request.model_version, request.request_id
+        check_request_id(work.request_id)
         priority = _PRIORITIES.get(request.priority)
         if priority is None:
             expected = "PRIORITY_NORMAL (1) or PRIORITY_HIGH (2)"
@@ -186,45 +148,9 @@ class InferenceService:
             (tensor.name, read_tensor(tensor, blob, f"inputs[{position}]"))
             for position, (tensor, blob) in enumerate(zip(request.inputs, blobs, strict=True))
         ]
-        call = InferenceCall(request.model_name, request.model_version, inputs, request.layers, deadline, priority)
-        work.pending = pending = self._core.infer(call)
-        return pending
-
-    def _give_up(self, work: _Work) -> None:
-        """Let go of a request whose caller does not wait any more."""
-        if work.pending is not None:
-            self._core.withdraw(work.pending)
-        self._report(work, problem=error(Reason.CANCELLED, "cancelled"))
-
-    def _report(self, work: _Work, *, problem: NumbatchError | None = None, response_bytes: int = 0) -> None:
-        request, pending = work.request, work.pending
-        if pending is None:
-            version, rows, queue_s, compute_s = request.model_version, 0, 0.0, 0.0
-        else:
-            version, rows, queue_s, compute_s = pending.version, pending.rows, pending.queue_s, pending.compute_s
-        self._observer.on_request(
-            RequestReport(
-                method=work.method,
-                model=request.model_name,
-                version=version,
-                request_id=request.request_id,
-                rows=rows,
-                reason=problem.reason if problem else "",
-                limit=problem.field if problem and problem.reason is Reason.SERVER_OVERLOADED else "",
-                started=work.started,
-                seconds=time.monotonic() - work.started,
-                queue_s=queue_s,
-                compute_s=compute_s,
-                request_bytes=work.size_bytes,
-                response_bytes=response_bytes,
-                trace_parent=trace_parent(),
-            )
-        )
+        work.start(InferenceCall(work.model, work.version, inputs, request.layers, deadline, priority))
 
 
-def _response(work: _Work) -> InferResponse:
+def _response(work: Work) -> InferResponse:
     assert work.pending is not None  # it was answered
-    request = work.request
-    return InferResponse(
-        model_name=request.model_name, model_version=work.pending.version, request_id=request.request_id
-    )
+    return InferResponse(model_name=work.model, model_version=work.pending.version, request_id=work.request_id)
