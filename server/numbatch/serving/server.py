@@ -27,11 +27,15 @@ from numbatch.serving.models import Models
 from numbatch.serving.observability.levels import Sources
 from numbatch.serving.observability.service import Observability
 from numbatch.serving.observer import LoadReport, Observer
+from numbatch.serving.oip import requests as oip
+from numbatch.serving.oip.service import OipService
 from numbatch.serving.rpc import health, inference, repository
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.credentials import server_credentials
 from numbatch.serving.rpc.health import HealthService
 from numbatch.serving.rpc.inference import InferenceService
+from numbatch.serving.rpc.oip import OipInferenceService
+from numbatch.serving.rpc.oip_models import OipModelsService
 from numbatch.serving.rpc.reflection import ReflectionService
 from numbatch.serving.rpc.repository import RepositoryService
 from numbatch.serving.rpc.settings import server_options
@@ -92,6 +96,14 @@ class Server:
         self._control = control(LocalControl(self.registry, self._loader))
         self._access = access_for(config)
         self._calls = Calls(self._lifecycle, self._access, traced=bool(config.trace_endpoint))
+        self._oip = OipService(
+            config,
+            self.registry,
+            self._control,
+            self._lifecycle,
+            lambda: self._compute.is_alive,
+            alone=not share_port,
+        )
         self._observability = self._make_observability(observer)
         self._core = Core(
             self.registry,
@@ -175,6 +187,7 @@ class Server:
         # Last: until then it says that the server drains, and what it has counted.
         await self._http.stop()
         await self._observability.stop()
+        self._oip.close()
         await asyncio.to_thread(self._end_threads)
 
     async def __aenter__(self) -> Self:
@@ -199,7 +212,7 @@ class Server:
             port=lambda: port_of(self.address),
             tasks=lambda: len(asyncio.all_tasks(self._loop)),
         )
-        return Observability(self._config, sources, [observer] if observer else [])
+        return Observability(self._config, sources, [self._oip.statistics, *([observer] if observer else [])])
 
     def _make_http(self) -> HttpListener:
         health = health_routes(self._lifecycle, lambda: self._compute.is_alive)
@@ -223,9 +236,21 @@ class Server:
         )
         repository_service = RepositoryService(self.registry, self._control, max_message_bytes=config.max_message_bytes)
         health_service = HealthService(self.registry, self._lifecycle, lambda: self._compute.is_alive)
-        described = [inference.SERVICE, repository.SERVICE, health.SERVICE]
+        oip_inference_service = OipInferenceService(
+            self._core,
+            self._lifecycle,
+            self._oip.regions,
+            max_message_bytes=config.max_message_bytes,
+            stream_limits=limits,
+            observer=self._observability,
+        )
+        oip_models_service = OipModelsService(self._oip, max_message_bytes=config.max_message_bytes)
+        described = [inference.SERVICE, repository.SERVICE, health.SERVICE, oip.SERVICE]
         reflection_service = ReflectionService(described, self._lifecycle, limits._replace(window=1))
-        services = (inference_service, repository_service, health_service, reflection_service)
+        services = (
+            *(inference_service, repository_service, health_service, reflection_service),
+            *(oip_inference_service, oip_models_service),
+        )
         handlers = [service.handlers(calls) for service in services]
         credentials = None if files is None else server_credentials(files)
         return Transport(

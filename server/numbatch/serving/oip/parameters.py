@@ -13,8 +13,15 @@ REGION, BYTE_SIZE, OFFSET = "shared_memory_region", "shared_memory_byte_size", "
 PRIORITY_LEVELS, DEFAULT_PRIORITY = 2, 2
 _URGENT = 1
 
+# A caller of a stream who sets it is told of each answer that it is the only one.
+WANTS_FINAL_RESPONSE = "triton_enable_empty_final_response"
+
 _SEQUENCE = ("sequence_id", "sequence_start", "sequence_end")
 _CLASSIFICATION = "classification"
+
+# All that mean something.
+REQUEST_PARAMETERS = ("priority", "timeout", WANTS_FINAL_RESPONSE, *_SEQUENCE)
+TENSOR_PARAMETERS = (REGION, BYTE_SIZE, OFFSET, _CLASSIFICATION)
 
 
 class Options(NamedTuple):

@@ -35,7 +35,7 @@ def start(work: Work, request: InferRequest, deadline: float | None, regions: Re
     work : Work
         Whose it is becomes known to it.
     request : InferRequest
-        What was asked.
+        What was asked; `check_tensor_count` has let its inputs and outputs pass.
     deadline : float or None
         That of the call, on the monotonic clock.
     regions : Regions
@@ -49,10 +49,6 @@ def start(work: Work, request: InferRequest, deadline: float | None, regions: Re
     work.model, work.request_id = request.model_name, request.id
     check_request_id(request.id)
     work.version = version_number(request.model_version)
-    for field, tensors in (("inputs", request.inputs), ("outputs", request.outputs)):
-        if len(tensors) > _MOST_TENSORS:
-            got, expected = f"{len(tensors)} tensors", f"at most {_MOST_TENSORS}"
-            raise error(Reason.INVALID_FIELD, field=field, got=got, expected=expected)
     options = options_of(request.parameters)
     inputs = [(tensor.name, array_of(tensor, position, regions.read)) for position, tensor in enumerate(request.inputs)]
     layers = [output.name for output in request.outputs]
@@ -85,6 +81,19 @@ async def finish(work: Work, request: InferRequest, regions: Regions) -> InferRe
             else:
                 regions.write(place, array, field)
     return InferResponse(request.model_name, version, request.id, answers)
+
+
+def check_tensor_count(count: int, field: str) -> None:
+    """Refuse more tensors than a request can need, before time is spent on each of them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        INVALID_FIELD.
+    """
+    if count > _MOST_TENSORS:
+        expected = f"at most {_MOST_TENSORS}"
+        raise error(Reason.INVALID_FIELD, field=field, got=f"{count} tensors", expected=expected)
 
 
 def version_number(text: str, field: str = "model_version") -> int:

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from numbatch.oip.pool import POOL
 from numbatch.serving.lifecycle import Lifecycle
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.context import CallContext
@@ -26,6 +29,25 @@ class _Asked:
         """Nothing to cancel: answering takes no time."""
 
 
+class _Pools:
+    """The pools that the services' messages are in, as if they were one."""
+
+    def __init__(self, *pools: Any) -> None:
+        self._pools = pools
+
+    def __getattr__(self, search: str) -> Any:
+        def search_all(*of_what: Any) -> Any:
+            *others, last = self._pools
+            for pool in others:
+                try:
+                    return getattr(pool, search)(*of_what)
+                except KeyError:
+                    continue
+            return getattr(last, search)(*of_what)
+
+        return search_all
+
+
 class ReflectionService:
     """Answers ServerReflectionInfo.
 
@@ -40,7 +62,9 @@ class ReflectionService:
     """
 
     def __init__(self, services: Iterable[str], lifecycle: Lifecycle, limits: StreamLimits) -> None:
-        self._servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
+        self._servicer = reflection.aio.ReflectionServicer(
+            [*services, reflection.SERVICE_NAME], _Pools(descriptor_pool.Default(), POOL)
+        )
         self._lifecycle = lifecycle
         self._limits = limits
 
