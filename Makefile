@@ -5,6 +5,7 @@ PYTHON ?= python3 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 SECONDS := 120
+MESSAGES := 100000
 UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 
 # The locks are complete and carry hashes: nothing is resolved, so nothing can differ from what was tested.
@@ -16,7 +17,7 @@ FRAMEWORKS := .venv-frameworks
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test test-frameworks check bench-kernels bench-service soak format tutorial proto lock clean
+.PHONY: help demo test test-frameworks check bench-kernels bench-service soak fuzz format tutorial proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -44,6 +45,9 @@ bench-kernels: $(VENV)/.bench ## Measure the kernels against their peers (BENCH=
 
 soak: $(VENV)/.dev ## Use and misuse a server for SECONDS=120 or hours, three minutes at least: nothing may grow (SOAK="--json FILE")
 	PYTHONPATH=tests $(BIN)/python -m soak --seconds $(SECONDS) $(SOAK)
+
+fuzz: $(VENV)/.dev ## Damage MESSAGES=100000 messages of each kind, and read them: no crash, no hang, no leak (FUZZ="--seed 1")
+	PYTHONPATH=tests $(BIN)/python -m fuzz --messages $(MESSAGES) $(FUZZ)
 
 bench-service: $(VENV)/.dev $(PEERS) ## Measure the service against its peers (BENCH="--only rows=1 --quick": a part)
 	$(BIN)/python -m benchmarks.service --json benchmarks/results/service.json $(BENCH)

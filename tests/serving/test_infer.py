@@ -65,6 +65,8 @@ BAD = {
     "rank too low": (infer_request("tiny", 1.0), Reason.SHAPE_MISMATCH, "inputs[0].shape"),
     "negative axis": (with_tensor(shape=[-1, 2]), Reason.SHAPE_MISMATCH, "inputs[0].shape"),
     "axes beyond 64 bits": (with_tensor(shape=[2**62, 2**62, 2]), Reason.BYTE_COUNT_MISMATCH, "inputs[0].data"),
+    "33 axes": (with_tensor(shape=[1] * 32 + [2]), Reason.SHAPE_MISMATCH, "inputs[0].shape"),
+    "5000 long axes": (with_tensor(shape=[2**62] * 5000), Reason.SHAPE_MISMATCH, "inputs[0].shape"),
     "wrong type": (infer_request("tiny", inputs=[("", np.zeros(2, np.float16))]), Reason.DATA_TYPE_MISMATCH, None),
     "type without arrays": (
         with_tensor(data_type=DATA_TYPE_BFLOAT16),

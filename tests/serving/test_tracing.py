@@ -77,6 +77,13 @@ def test_a_request_is_a_span_with_its_waiting_and_its_computing_inside() -> None
     assert request.resource.attributes["service.name"] == "numbatch"
 
 
+def test_a_request_of_another_service_is_a_span_of_that() -> None:
+    told = REQUEST._replace(method="ModelInfer", service="inference.GRPCInferenceService")
+    (span,) = [span for span in spans_of(told) if span.kind is SpanKind.SERVER]
+    assert span.name == "inference.GRPCInferenceService/ModelInfer"
+    assert attributes(span)["rpc.service"] == "inference.GRPCInferenceService"
+
+
 def test_a_request_that_brings_a_sampled_trace_continues_it() -> None:
     span = spans_of(REQUEST._replace(trace_parent=SAMPLED, queue_s=0, compute_s=0), sample_ratio=0, draw=never)[0]
     assert span.context is not None

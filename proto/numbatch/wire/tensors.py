@@ -31,6 +31,9 @@ _DTYPES: dict[DataType, np.dtype[Any]] = {
     DATA_TYPE_INT32: np.dtype("<i4"),
     DATA_TYPE_INT64: np.dtype("<i8"),
 }
+# NumPy before 2 has no more. To multiply the lengths of millions of axes would hold up everybody else for minutes.
+MOST_AXES = 32
+
 _FLOAT32 = np.dtype("<f4")
 _WIRE_INT32 = np.dtype("<i4")
 _INT32 = np.iinfo(np.int32)
@@ -100,6 +103,10 @@ def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
     if dtype is None:
         got = data_type_name(tensor.data_type)
         raise error(Reason.DATA_TYPE_MISMATCH, "not a type of tensors", field=f"{field}.data_type", got=got)
+    if len(tensor.shape) > MOST_AXES:
+        got, expected = f"{len(tensor.shape)} axes", f"at most {MOST_AXES}"
+        problem = "no array has such a shape"
+        raise error(Reason.SHAPE_MISMATCH, problem, field=f"{field}.shape", got=got, expected=expected)
     shape = tuple(tensor.shape)
     if min(shape, default=0) < 0:
         raise error(
@@ -120,7 +127,7 @@ def read_tensor(tensor: Tensor, data: bytes | memoryview, field: str) -> Array:
         )
     try:
         return np.frombuffer(data, dtype).reshape(shape)
-    except ValueError as unshapable:  # too many axes, or empty ones beside others too long to address
+    except ValueError as unshapable:  # empty axes beside others too long to address
         raise error(
             Reason.SHAPE_MISMATCH,
             f"no array has such a shape: {unshapable}",

@@ -1,7 +1,7 @@
 """Tensors as they came -> arrays: every check that needs no model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -9,10 +9,7 @@ from numbatch.serving.oip.datatypes import DataType, data_type, for_engine
 from numbatch.serving.oip.messages import InputTensor, Place
 from numbatch.wire.errors import NumbatchError, error
 from numbatch.wire.reasons import Reason
-from numbatch.wire.tensors import Array
-
-# NumPy before 2 has no more. To multiply the lengths of very many axes would take long, too.
-_MOST_AXES = 32
+from numbatch.wire.tensors import MOST_AXES, Array
 
 # Reads so many bytes of shared memory; its second argument is the path of the tensor, for errors.
 ReadPlace = Callable[[Place, str], memoryview]
@@ -37,8 +34,8 @@ def array_of(tensor: InputTensor, position: int, read_place: ReadPlace) -> Array
     """
     field = f"inputs[{position}]"
     kind = data_type(tensor.datatype, field)
-    shape = tuple(tensor.shape)
-    count = _count(shape, field)
+    shape = _shape(tensor.shape, field)
+    count = math.prod(shape)  # exact, however large it is
     elements = tensor.elements
     if elements is None:
         if tensor.place is None:
@@ -66,17 +63,16 @@ def array_of(tensor: InputTensor, position: int, read_place: ReadPlace) -> Array
     return for_engine(shaped, kind, field)
 
 
-def _count(shape: tuple[int, ...], field: str) -> int:
-    """Return how many elements a shape has; it is exact, however large they are."""
-    if len(shape) > _MOST_AXES:
-        got, expected = f"{len(shape)} axes", f"at most {_MOST_AXES}"
-        raise error(
-            Reason.SHAPE_MISMATCH, "no array has such a shape", field=f"{field}.shape", got=got, expected=expected
-        )
+def _shape(lengths: Sequence[int], field: str) -> tuple[int, ...]:
+    if len(lengths) > MOST_AXES:
+        got, expected = f"{len(lengths)} axes", f"at most {MOST_AXES}"
+        problem = "no array has such a shape"
+        raise error(Reason.SHAPE_MISMATCH, problem, field=f"{field}.shape", got=got, expected=expected)
+    shape = tuple(lengths)
     if min(shape, default=0) < 0:
         expected = "lengths of 1 or more"
         raise error(Reason.SHAPE_MISMATCH, "negative axis", field=f"{field}.shape", got=list(shape), expected=expected)
-    return math.prod(shape)
+    return shape
 
 
 def _wrong_size(got: int, count: int, kind: DataType, shape: tuple[int, ...], field: str) -> NumbatchError:

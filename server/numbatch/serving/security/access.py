@@ -5,13 +5,17 @@
 ============================  ==========================================  =================================
 what belongs to it            Infer, StreamInfer, ListModels, GetModel    LoadModel, UnloadModel, GetModel
                                                                           with weights
+of the Open Inference         inference, metadata, configuration,         load, unload, register and unregister
+Protocol                      statistics, index, status, settings         shared memory
 without any tokens            everybody                                   everybody on a server that only
                                                                           its machine can reach, else nobody
 with tokens                   who has one of either scope                 who has a control token
 ============================  ==========================================  =================================
 
 Control may be switched on or off whatever the address. Switched on where there are tokens for inference alone, it is
-for whoever has one. Health and reflection are open: probes carry no tokens, and they tell nothing that is secret.
+for whoever has one. Health, also that of the Open Inference Protocol, and reflection are open: probes carry no tokens,
+and they tell nothing that is secret. Shared memory is for who may control: what is registered, the server reads and
+writes on behalf of callers who could not.
 """
 
 import os
