@@ -186,6 +186,19 @@ def test_what_is_not_in_a_region_is_refused_and_nothing_is_written(
     assert memory.read() == before
 
 
+def test_shared_memory_is_no_way_around_the_limit_of_messages(memory: SharedMemory) -> None:
+    with running_server([tiny_model()], max_message_bytes=1024) as server, raw_calls(server.address) as calls:
+        memory.resize(2048)
+        register(calls, "r", memory.key, 2048)
+        message = in_memory(("r", 1024, 0))
+        message.inputs[0].shape[:] = [128, 2]
+        assert outputs(model_infer(calls, in_memory(("r", 16, 16))))["positive"].tolist() == DOUBLED
+        message.inputs.add().CopyFrom(message.inputs[0])
+        refused = refusal(lambda: model_infer(calls, message))
+        assert (refused.reason, refused.field) == (Reason.MESSAGE_TOO_LARGE, "inputs")
+        assert (refused.got, refused.expected) == ("2048 bytes", "at most 1024 bytes, the limit of messages")
+
+
 def test_memory_that_has_become_shorter_fails_a_request_and_no_process(calls: RawCalls, memory: SharedMemory) -> None:
     register(calls, "r", memory.key, 64)
     memory.resize(20)

@@ -50,6 +50,7 @@ def start(work: Work, request: InferRequest, deadline: float | None, regions: Re
     check_request_id(request.id)
     work.version = version_number(request.model_version)
     options = options_of(request.parameters)
+    regions.check_size(tensor.place for tensor in request.inputs if tensor.place is not None)
     inputs = [(tensor.name, array_of(tensor, position, regions.read)) for position, tensor in enumerate(request.inputs)]
     layers = [output.name for output in request.outputs]
     if options.timeout_s is not None:

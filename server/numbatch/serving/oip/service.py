@@ -77,7 +77,7 @@ class OipService:
         self._lifecycle = lifecycle
         self._can_compute = can_compute
         self.statistics = Statistics(lambda: registry.snapshot)
-        self.regions = Regions(shared_by_all=alone)
+        self.regions = Regions(shared_by_all=alone, max_bytes=config.max_message_bytes)
 
     @property
     def live(self) -> bool:

@@ -8,7 +8,7 @@ the elements of a request stay what they were when they were checked.
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -61,9 +61,12 @@ class Regions:
     shared_by_all : bool
         Whether this process answers all requests. False: there are others, which would not know of the regions, so
         none can be registered.
+    max_bytes : int
+        The most that one request may bring in them: they are no way around the limit of messages.
     """
 
-    def __init__(self, *, shared_by_all: bool = True) -> None:
+    def __init__(self, *, shared_by_all: bool = True, max_bytes: int = 64 * 2**20) -> None:
+        self._max_bytes = max_bytes
         self._regions: dict[str, Region] = {}
         self._shared_by_all = shared_by_all
 
@@ -126,6 +129,20 @@ class Regions:
     def close(self) -> None:
         """Forget all."""
         self.unregister()
+
+    def check_size(self, places: Iterable[Place]) -> None:
+        """Refuse the tensors of a request that are more than one may bring; before anything is read.
+
+        Raises
+        ------
+        MessageTooLargeError
+            MESSAGE_TOO_LARGE.
+        """
+        total = sum(place.byte_size for place in places)
+        if total > self._max_bytes:
+            got, expected = f"{total} bytes", f"at most {self._max_bytes} bytes, the limit of messages"
+            problem = "tensors in shared memory"
+            raise error(Reason.MESSAGE_TOO_LARGE, problem, field="inputs", got=got, expected=expected)
 
     def read(self, place: Place, field: str) -> memoryview:
         """Return the bytes at a place.
