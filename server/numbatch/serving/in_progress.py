@@ -1,6 +1,7 @@
 """What is being worked on, counted, so that an end can wait for it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 
@@ -31,3 +32,13 @@ class InProgress:
     async def wait_idle(self) -> None:
         """Wait until there are none."""
         await self._idle.wait()
+
+
+async def comes_within(seconds: float, event: Coroutine[None, None, None]) -> bool:
+    """Wait for something, at most so long, and return whether it came."""
+    try:
+        async with asyncio.timeout(seconds):  # wait_for() of Python 3.11 can miss that it is cancelled
+            await event
+    except TimeoutError:
+        return False
+    return True

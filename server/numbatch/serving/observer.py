@@ -6,8 +6,10 @@ from numbatch.batching.report import BatchReport
 from numbatch.repository.report import LoadReport
 from numbatch.v1 import inference_pb2
 
-__all__ = ["INFERENCE_SERVICE", "BatchReport", "LoadReport", "Observer", "RequestReport"]
+__all__ = ["HTTP", "INFERENCE_SERVICE", "BatchReport", "LoadReport", "Observer", "RequestReport"]
 
+# Of requests over HTTP, which have a path in its place.
+HTTP = "HTTP"
 INFERENCE_SERVICE = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name
 
 
@@ -41,7 +43,7 @@ class RequestReport(NamedTuple):
     trace_parent : str
         The W3C `traceparent` that came with the call, or "".
     service : str
-        The service whose method it is.
+        The service whose method it is; `HTTP` of a request over HTTP.
     """
 
     method: str

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Self
+from typing import NamedTuple, Self
 
 from numbatch.batching import Batcher, Queue
 from numbatch.batching.batcher import Tell
@@ -18,9 +18,9 @@ from numbatch.serving.batch_limits import limits_of
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.control import Control, LocalControl
 from numbatch.serving.core import Compute, Core
-from numbatch.serving.http.health import health_routes
+from numbatch.serving.http.gate import Gate, terms_of
 from numbatch.serving.http.listener import HttpListener
-from numbatch.serving.http.metrics import metrics_routes
+from numbatch.serving.http.site import Site, make_listener
 from numbatch.serving.info import ServerInfo
 from numbatch.serving.lifecycle import Lifecycle, Phase
 from numbatch.serving.models import Models
@@ -38,7 +38,7 @@ from numbatch.serving.rpc.oip import OipInferenceService
 from numbatch.serving.rpc.oip_models import OipModelsService
 from numbatch.serving.rpc.reflection import ReflectionService
 from numbatch.serving.rpc.repository import RepositoryService
-from numbatch.serving.rpc.settings import server_options
+from numbatch.serving.rpc.settings import connections_by_default, server_options
 from numbatch.serving.rpc.transport import Transport
 from numbatch.serving.rpc.window import StreamLimits
 from numbatch.serving.security.access import access_for
@@ -95,7 +95,9 @@ class Server:
         self.registry = self._models.registry
         self._control = control(LocalControl(self.registry, self._loader))
         self._access = access_for(config)
-        self._calls = Calls(self._lifecycle, self._access, traced=bool(config.trace_endpoint))
+        traced = bool(config.trace_endpoint)
+        self._calls = Calls(self._lifecycle, self._access, traced=traced)
+        self._gate = Gate(self._lifecycle, self._access.over_http(config), terms=terms_of(config), traced=traced)
         self._oip = OipService(
             config,
             self.registry,
@@ -112,6 +114,8 @@ class Server:
             observer=self._observability,
         )
         self._compute = self._core.compute = (compute or self._make_batcher)(self._core.tell)
+        self._certificates = certificate_files(config)
+        self._warn_of_tokens_in_the_clear()
         self._transport = self._make_transport()
         self._http = self._make_http()
         self.address = ""
@@ -183,7 +187,7 @@ class Server:
         grace_s = self._config.shutdown_grace_s if grace_s is None else grace_s
         self._lifecycle.enter(Phase.DRAINING)
         await self._models.stop()
-        await self._transport.stop(grace_s)
+        await asyncio.gather(self._transport.stop(grace_s), self._gate.finish(grace_s))
         # Last: until then it says that the server drains, and what it has counted.
         await self._http.stop()
         await self._observability.stop()
@@ -207,7 +211,7 @@ class Server:
         sources = Sources(
             snapshot=lambda: self.registry.snapshot,
             ready=lambda: self._lifecycle.ready,
-            calls=self._calls,
+            calls=_AllCalls(self._calls, self._gate),
             queues=lambda: self._compute.statistics,
             port=lambda: port_of(self.address),
             tasks=lambda: len(asyncio.all_tasks(self._loop)),
@@ -215,17 +219,31 @@ class Server:
         return Observability(self._config, sources, [self._oip.statistics, *([observer] if observer else [])])
 
     def _make_http(self) -> HttpListener:
-        health = health_routes(self._lifecycle, lambda: self._compute.is_alive)
-        return HttpListener([*health, *metrics_routes(self._observability.scrape)])
+        site = Site(
+            self._lifecycle,
+            lambda: self._compute.is_alive,
+            self._observability.scrape,
+            self._core,
+            self._oip,
+            self._observability,
+        )
+        most = self._config.max_connections or connections_by_default()
+        return make_listener(self._config, site, self._gate, self._certificates, most)
+
+    def _warn_of_tokens_in_the_clear(self) -> None:
+        config, is_open = self._config, self._certificates is None
+        addresses = [config.listen] if is_open else []
+        if config.http_listen and config.http_tls == "off" and not terms_of(config).closed:
+            addresses.append(config.http_listen)
+        if self._access.uses_tokens and not all(map(is_local, addresses)):
+            _log.warning("tokens are sent in the clear: encrypt with --tls-certificate, or have a proxy do it")
 
     def _make_batcher(self, tell: Tell) -> Batcher:
         # One: a large batch is shared by all threads of the process, and small ones are not worth a second.
         return Batcher(Queue(max_bytes_in_flight=self._config.max_bytes_in_flight), tell)
 
     def _make_transport(self) -> Transport:
-        config, calls, files = self._config, self._calls, certificate_files(self._config)
-        if self._access.uses_tokens and files is None and not is_local(config.listen):
-            _log.warning("tokens are sent in the clear: encrypt with --tls-certificate, or have a proxy do it")
+        config, calls, files = self._config, self._calls, self._certificates
         limits = StreamLimits(config.stream_window, config.stream_window_bytes, config.stream_stall_s)
         inference_service = InferenceService(
             self._core,
@@ -272,3 +290,18 @@ class Server:
     def _end_threads(self) -> None:
         self._loader.shutdown(cancel_futures=True)
         self._compute.close()
+
+
+class _AllCalls(NamedTuple):
+    """The calls in progress, over gRPC and over HTTP."""
+
+    calls: Calls
+    gate: Gate
+
+    @property
+    def in_progress(self) -> int:
+        return self.calls.in_progress + self.gate.in_progress
+
+    @property
+    def open_streams(self) -> int:
+        return self.calls.open_streams

@@ -22,13 +22,21 @@ class NetworkOptions(Options):
     )
     http_listen: str = option(
         "127.0.0.1:8002",
-        "Where to answer HTTP: /metrics for Prometheus, /livez, /readyz. Port 0: a free one. Empty: nowhere.",
+        "Where to answer HTTP: the Open Inference Protocol (/v2), /metrics for Prometheus, /livez, /readyz. Port 0: a "
+        "free one. Empty: nowhere.",
         metavar="HOST:PORT",
         check=parse_address,
     )
     max_message_bytes: int = option(
         64 * 2**20,
         "The largest message that is accepted or sent, in bytes. Clients have a limit as well.",
+        least=1024,
+        most=_MAX_MESSAGE_BYTES,
+    )
+    max_json_bytes: int = option(
+        16 * 2**20,
+        "The most JSON that a request over HTTP may have, in bytes; binary data come beside it. While JSON "
+        "is read nothing else is, and in memory it may become twenty times as large.",
         least=1024,
         most=_MAX_MESSAGE_BYTES,
     )

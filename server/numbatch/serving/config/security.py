@@ -8,6 +8,7 @@ from numbatch.wire.errors import error
 from numbatch.wire.reasons import Reason
 
 REPOSITORY_CONTROL = ("auto", "on", "off")
+HTTP_INFERENCE = ("auto", "on", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,18 @@ class SecurityOptions(Options):
         None,
         "Let in only clients with a certificate of these authorities, a PEM file.",
         metavar="FILE",
+    )
+    http_tls: str = option(
+        "off",
+        "Whether HTTP is encrypted, too, with the same certificate. Health and metrics never ask for the client's own, "
+        "as --tls-client-ca does.",
+        choices=("off", "on"),
+    )
+    http_inference: str = option(
+        "auto",
+        "Whether HTTP answers more than health and metrics. auto: unless that lets in whom gRPC does not: if gRPC is "
+        "encrypted and HTTP not, or gRPC is on a unix socket.",
+        choices=HTTP_INFERENCE,
     )
     inference_tokens_file: Path | None = option(
         None,
@@ -53,3 +66,8 @@ class SecurityOptions(Options):
             if other is not None and getattr(self, name) is None:
                 problem = "TLS needs a certificate and its key"
                 raise error(Reason.INVALID_FIELD, problem, field=name, got="none", expected="a PEM file")
+        if self.http_tls == "on" and self.tls_certificate is None:
+            problem = "TLS needs a certificate and its key"
+            raise error(
+                Reason.INVALID_FIELD, problem, field="http_tls", got="'on'", expected="--tls-certificate as well"
+            )

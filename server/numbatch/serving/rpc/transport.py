@@ -1,12 +1,13 @@
 """The gRPC server itself: its options, its port, its end."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import grpc
 
 from numbatch.serving.address import check_free, unix_path, with_port
+from numbatch.serving.in_progress import comes_within
 from numbatch.serving.rpc.calls import Calls
 from numbatch.serving.rpc.hang_up import hang_up
 from numbatch.serving.unix_socket import clear_stale, socket_mode
@@ -83,14 +84,14 @@ class Transport:
         """Wait for the calls in progress, cancel what remains of them after the grace period, and end."""
         # One at a time: a second stop() of gRPC's while the first one waits can crash the process.
         async with self._stopping:
-            is_idle = await _comes_within(grace_s, self._calls.wait_idle())
+            is_idle = await comes_within(grace_s, self._calls.wait_idle())
             if is_idle and grace_s > 0:
-                await _comes_within(_REFUSING_S, self._calls.wait_quiet(_QUIET_S))
-                await _comes_within(_FLUSH_S, self._calls.wait_none_open())
+                await comes_within(_REFUSING_S, self._calls.wait_quiet(_QUIET_S))
+                await comes_within(_FLUSH_S, self._calls.wait_none_open())
                 hang_up(self._address)
             await self._server.stop(_FLUSH_S if is_idle else 0)
             # It does not wait for the clean-up of the handlers that it cancelled (grpc#37239).
-            await _comes_within(_CLEANUP_S, self._calls.wait_idle())
+            await comes_within(_CLEANUP_S, self._calls.wait_idle())
 
     def _bind(self, listen: str) -> int:
         try:
@@ -101,12 +102,3 @@ class Transport:
         except RuntimeError as failed:
             raise OSError(f"cannot listen on {listen}: {failed}") from failed
         return port
-
-
-async def _comes_within(seconds: float, event: Coroutine[None, None, None]) -> bool:
-    try:
-        async with asyncio.timeout(seconds):  # wait_for() of Python 3.11 can miss that it is cancelled
-            await event
-    except TimeoutError:
-        return False
-    return True

@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from numbatch.serving.address import is_local
+from numbatch.serving.address import is_local, unix_path
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.security.tokens import Tokens
 from numbatch.wire.errors import NumbatchError, error
@@ -56,9 +56,9 @@ class Access:
     """
 
     def __init__(self, inference: Tokens, control: Tokens, *, control_on: bool) -> None:
+        self._inference = inference
         self._control = control
         self._known = [tokens for tokens in (inference, control) if tokens.configured]
-        self._inference_guarded = inference.configured
         self._control_on = control_on
 
     @property
@@ -73,8 +73,16 @@ class Access:
         not enough.
         """
         if scope is Scope.INFERENCE:
-            return self._authenticate if self._inference_guarded else None
+            return self._authenticate if self._inference.configured else None
         return None if self._control_on and not self._known else self._check_control
+
+    def over_http(self, config: ServerConfig) -> "Access":
+        """Return the same for HTTP: nobody controls models there by default where more can reach it than gRPC."""
+        control_on = self._control_on
+        wider = unix_path(config.listen) is not None or not is_local(config.http_listen or config.listen)
+        if config.repository_control == "auto" and not self._known and wider:
+            control_on = False
+        return Access(self._inference, self._control, control_on=control_on)
 
     def _authenticate(self, authorization: str | None) -> None:
         self._token(authorization)
@@ -120,5 +128,5 @@ def access_for(config: ServerConfig, environ: Mapping[str, str] = os.environ) ->
 
 
 def _unauthenticated(came: str) -> NumbatchError:
-    expected = 'metadata "authorization: Bearer TOKEN" with a token of this server'
+    expected = '"authorization: Bearer TOKEN", as metadata or a header, with a token of this server'
     return error(Reason.UNAUTHENTICATED, got=came, expected=expected)
