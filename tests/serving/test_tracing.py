@@ -17,6 +17,7 @@ from numbatch.serving.tracing import Tracer
 from numbatch.wire.errors import InvalidArgumentError
 from support.raw_calls import INFER, STREAM_INFER, infer_request, raw_calls, stream_request
 from support.reports import REQUEST
+from support.rest import Rest, tensor
 from support.server import running_server
 from support.tiny import tiny_model
 
@@ -156,6 +157,21 @@ def test_a_call_that_brings_a_trace_is_traced_by_the_server(collector: InMemoryS
         assert span.parent is not None
         assert span.parent.span_id == int(PARENT, 16)
     assert {span.name for span in spans if span.kind is not SpanKind.SERVER} == {"queue", "compute"}
+
+
+def test_a_request_over_http_that_brings_a_trace_is_traced_as_what_it_is(collector: InMemorySpanExporter) -> None:
+    with running_server(
+        [tiny_model()], http_listen="127.0.0.1:0", trace_endpoint="collector:4317", trace_sample_ratio=0.0
+    ) as server:
+        rest, said = Rest(server.server.http_address), {"inputs": [tensor("input", [[1, 1]])]}
+        rest.infer("tiny", said, {"traceparent": SAMPLED})
+        rest.infer("tiny", said)
+    (span,) = [span for span in collector.get_finished_spans() if span.kind is SpanKind.SERVER]
+    assert span.name == "POST /v2/models/{model}/infer"
+    assert span.parent is not None
+    assert span.parent.span_id == int(PARENT, 16)
+    assert attributes(span)["http.request.method"] == "POST"
+    assert not [name for name in attributes(span) if name.startswith("rpc.")]
 
 
 def test_without_the_extra_the_endpoint_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

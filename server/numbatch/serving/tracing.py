@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from numbatch.serving.observer import Observer, RequestReport
+from numbatch.serving.observer import HTTP, Observer, RequestReport
 from numbatch.wire.errors import error_class
 from numbatch.wire.reasons import Code, Reason
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # The codes that are a server's fault: https://opentelemetry.io/docs/specs/semconv/rpc/grpc
 _SERVER_ERRORS = {Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE}
+
+# The only one of inference over HTTP.
+_ROUTE = "/v2/models/{model}/infer"
 
 # https://www.w3.org/TR/trace-context; identifiers of zeros alone are none.
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})")
@@ -111,7 +114,7 @@ class Tracer(Observer):
         start_ns = self._wall_clock_ns() - _ns(self._clock() - report.started)
         carrier = {"traceparent": report.trace_parent} if report.trace_parent else {}
         span = self._tracer.start_span(
-            f"{report.service}/{report.method}",
+            _name(report),
             context=self._propagator.extract(carrier),
             kind=trace.SpanKind.SERVER,
             attributes=_attributes(report),
@@ -147,13 +150,25 @@ def _provider(exporter: SpanExporter) -> "TracerProvider":
     return provider
 
 
-def _attributes(report: RequestReport) -> dict[str, str | int]:
+def _name(report: RequestReport) -> str:
+    return f"POST {_ROUTE}" if report.service == HTTP else f"{report.service}/{report.method}"
+
+
+def _call(report: RequestReport) -> dict[str, str | int]:
+    if report.service == HTTP:
+        return {"http.request.method": "POST", "http.route": _ROUTE}
     code = error_class(Reason(report.reason)).code if report.reason else 0
-    attributes: dict[str, str | int] = {
+    return {
         "rpc.system": "grpc",
         "rpc.service": report.service,
         "rpc.method": report.method,
         "rpc.grpc.status_code": int(code),
+    }
+
+
+def _attributes(report: RequestReport) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {
+        **_call(report),
         "numbatch.model": report.model,
         "numbatch.version": report.version,
         "numbatch.rows": report.rows,
