@@ -11,6 +11,7 @@ import pytest
 from support.server import RunningServer, running_server
 from support.tiny import tiny_model
 
+pytest.importorskip("geventhttpclient")  # without it, the next says no more than that it cannot be had
 triton = pytest.importorskip("tritonclient.http")
 shared = pytest.importorskip("tritonclient.utils.shared_memory")
 

@@ -47,10 +47,19 @@ class OipRoutes:
 
     def _of_health(self, gate: Gate) -> list[web.RouteDef]:
         service = self._service
-        model_ready = _yes_or_no(lambda request: service.model_ready(*_model(request)))
+
+        async def live(_: web.Request) -> web.StreamResponse:
+            return _yes_or_no("live", service.live)
+
+        async def ready(_: web.Request) -> web.StreamResponse:
+            return _yes_or_no("ready", service.ready)
+
+        async def model_ready(request: web.Request) -> web.StreamResponse:
+            return _yes_or_no("ready", service.model_ready(*_model(request)))
+
         return [
-            gate.get("/v2/health/live", _yes_or_no(lambda _: service.live), None),
-            gate.get("/v2/health/ready", _yes_or_no(lambda _: service.ready), None),
+            gate.get("/v2/health/live", live, None),
+            gate.get("/v2/health/ready", ready, None),
             gate.get(_MODEL + "/ready", model_ready, None),
             gate.get(_VERSION + "/ready", model_ready, None),
         ]
@@ -112,13 +121,15 @@ class OipRoutes:
 
     async def _load(self, request: web.Request) -> web.StreamResponse:
         parameters = parameters_in(await self._object(request))
-        await self._service.load(request.match_info["name"], parameters)
-        return web.Response()
+        name = request.match_info["name"]
+        await self._service.load(name, parameters)
+        return json_answer({"name": name, "load": True})  # as KServe has it; Triton has no body
 
     async def _unload(self, request: web.Request) -> web.StreamResponse:
         parameters = parameters_in(await self._object(request))
-        await self._service.unload(request.match_info["name"], parameters)
-        return web.Response()
+        name = request.match_info["name"]
+        await self._service.unload(name, parameters)
+        return json_answer({"name": name, "unload": True})
 
     async def _register(self, request: web.Request) -> web.StreamResponse:
         said = await self._object(request)
@@ -151,11 +162,9 @@ def _told(answer: Answer) -> Behaviour:
     return tell
 
 
-def _yes_or_no(question: Callable[[web.Request], bool]) -> Behaviour:
-    async def say(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=200 if question(request) else 503)
-
-    return say
+def _yes_or_no(question: str, answer: bool) -> web.StreamResponse:
+    """Say it by the status, as Triton does, and for KServe's client in the body as well."""
+    return json_answer({question: answer}, 200 if answer else 503)
 
 
 async def _refuse_gpu(_: web.Request) -> web.StreamResponse:
