@@ -64,6 +64,12 @@ def test_what_is_nested_a_quarter_of_a_million_times(rest: Rest, opening: bytes)
     assert text == "inputs[0].data: got lists nested more than 32 times, expected at most 32 axes"
 
 
+def test_more_lists_than_a_request_can_have_rows(rest: Rest) -> None:
+    status, reason, text = rest.infer("tiny", b"[" + 262_144 * b"[]," + b"1]").problem
+    assert (status, reason) == (400, "MALFORMED_MESSAGE")
+    assert text == "no JSON: 262145 lists and objects, expected at most 262144"
+
+
 # What is changed of a good request -> reason, text.
 WRONG: dict[str, tuple[Any, str, str]] = {
     "a list": ([], "INVALID_FIELD", "the request: got a list, expected an object"),
@@ -192,6 +198,11 @@ WRONG: dict[str, tuple[Any, str, str]] = {
         {**GOOD, "parameters": {"timeout": -1}},
         "INVALID_FIELD",
         "parameters.timeout: got -1, expected",
+    ),
+    "an endless time": (
+        {**GOOD, "parameters": {"timeout": 10**400}},
+        "INVALID_FIELD",
+        "parameters.timeout: got a number",
     ),
     "a sequence": (
         {**GOOD, "parameters": {"sequence_id": 4}},

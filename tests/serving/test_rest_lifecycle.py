@@ -1,6 +1,7 @@
 """Requests over HTTP that end otherwise: given up, refused, too late, or while the server ends."""
 
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import Iterator
@@ -119,6 +120,17 @@ def test_the_end_does_not_wait_longer_than_it_may(server: RunningServer, compute
         job.wait_cancelled()
         with pytest.raises(OSError):
             answer.result(20)
+
+
+def test_what_a_refused_request_brought_is_let_go_at_once(server: RunningServer) -> None:
+    rest, telling = Rest(server.server.http_address), 9973
+    gc.collect()
+    gc.disable()  # which would find it later
+    try:
+        assert rest.infer("tiny", {"inputs": [tensor("input", list(range(telling)), shape=[1, 2])]}).status == 400
+        assert not [each for each in gc.get_objects() if type(each) is list and len(each) == telling]
+    finally:
+        gc.enable()
 
 
 def test_a_request_is_reported(server: RunningServer, compute: ManualCompute, reports: Reports) -> None:

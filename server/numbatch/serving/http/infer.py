@@ -11,6 +11,7 @@ from numbatch.serving.http.bodies import Bodies
 from numbatch.serving.http.gate import Gate
 from numbatch.serving.http.infer_answers import write_response
 from numbatch.serving.http.infer_requests import JSON_LENGTH, read_request
+from numbatch.serving.http.refusals import refusal
 from numbatch.serving.http.sending import send
 from numbatch.serving.observer import HTTP, Observer
 from numbatch.serving.oip.requests import finish, in_their_words, start
@@ -89,11 +90,10 @@ class InferRoutes:
         except web.HTTPException:
             raise  # what came was no request
         except Exception as unexpected:
-            problem = in_their_words(work.about(unexpected))
+            # Its traceback leads to this frame, which has it: a cycle, and with it all that the request brought.
+            problem = in_their_words(work.about(unexpected)).with_traceback(None)
             work.report(problem=problem)
-            if problem is unexpected:
-                raise
-            raise problem from unexpected
+            return refusal(problem)
         work.report(response_bytes=response_bytes)
         return answer
 

@@ -94,8 +94,8 @@ def parameters_in(said: Object, field: str = "parameters") -> Parameters:
     if value is None:
         return {}
     for name, each in as_object(value, field).items():
-        if not isinstance(each, bool | int | float | str):
-            raise wrong(f"{field}.{name[:64]}", each, "text, a number, true or false")
+        if not isinstance(each, bool | int | float | str) or (isinstance(each, int) and not -(2**63) <= each < 2**64):
+            raise wrong(f"{field}.{name[:64]}", each, "text, a number of 64 bits, true or false")
     parameters: Parameters = value
     return parameters
 

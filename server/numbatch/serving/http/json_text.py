@@ -23,6 +23,9 @@ try:
 except ImportError:
     orjson = None
 
+# More lists than rows that fit into what is read. Each takes 64 bytes, of the 3 that may stand for it in the text.
+_MOST_LISTS = 2**18
+
 # So many numbers are written in a millisecond or two; whoever writes more lets others go on in between.
 _PIECE = 4096
 
@@ -33,8 +36,16 @@ def read_json(data: bytes | bytearray | memoryview) -> Any:
     Raises
     ------
     InvalidArgumentError
-        MALFORMED_MESSAGE, if it is no JSON in UTF-8, or nested too deeply.
+        MALFORMED_MESSAGE, if it is no JSON in UTF-8, nested too deeply, or of too many lists.
     """
+    text = bytes(data)
+    count = text.count(b"[") + text.count(b"{")
+    if count > _MOST_LISTS:
+        raise _malformed(f"{count} lists and objects, expected at most {_MOST_LISTS}")
+    return _read(text)
+
+
+def _read(data: bytes) -> Any:
     if orjson is not None:
         try:
             return orjson.loads(data)
