@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from fuzz.run import Finding, run
-from fuzz.targets import TARGETS
+from fuzz.targets import REARRANGED, TARGETS
 
 _CORPUS = Path(__file__).parent / "corpus"
 
@@ -31,7 +31,7 @@ def main() -> int:
     for name in chosen.target or sorted(TARGETS):
         print(f"{name}: {chosen.messages} messages, seed {chosen.seed}", flush=True)
         with TARGETS[name]() as target:
-            outcome = run(target, corpus(name), count=chosen.messages, seed=chosen.seed)
+            outcome = run(target, corpus(name), count=chosen.messages, seed=chosen.seed, rearrange=REARRANGED[name])
         print(f"{name}: {outcome}", flush=True)
         for number, finding in enumerate(outcome.findings):
             print(f"  {finding.problem}", file=sys.stderr)

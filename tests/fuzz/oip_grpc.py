@@ -25,12 +25,12 @@ from support.tiny import tiny_model
 _LIMIT = 64 * 2**20
 
 # What a caller may do wrong, and what is not served.
-_THE_CALLERS = {Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNIMPLEMENTED, Code.DEADLINE_EXCEEDED}
+THE_CALLERS = {Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNIMPLEMENTED, Code.DEADLINE_EXCEEDED}
 
 _BY_HAND = replace(MODEL_INFER_REQUEST, small_bytes=0)
 
 
-class _AtOnce:
+class AtOnce:
     """Lets every request run at once."""
 
     statistics = QueueStatistics({}, 0)
@@ -70,18 +70,18 @@ def oip_grpc() -> Iterator[Target]:
             try:
                 answer = await service.model_infer(data, None)
             except NumbatchError as refused:
-                if refused.code not in _THE_CALLERS or not refused.message:
+                if refused.code not in THE_CALLERS or not refused.message:
                     raise
                 return str(refused.reason)
             response = ModelInferResponse.FromString(answer)
             assert len(response.outputs) == len(response.raw_output_contents) > 0
             return "answered"
 
-        yield lambda data: _at_once(ask(data))
+        yield lambda data: at_once(ask(data))
         regions.close()
 
 
-def _at_once(answer: Coroutine[None, None, str]) -> str:
+def at_once(answer: Coroutine[None, None, str]) -> str:
     """Run a coroutine that waits for nothing; a task and a turn of a loop for each message would take longer."""
     try:
         answer.send(None)
@@ -93,7 +93,7 @@ def _at_once(answer: Coroutine[None, None, str]) -> str:
 
 async def _service(registry: Registry, regions: Regions) -> OipInferenceService:
     core = Core(registry, max_output_bytes=_LIMIT)
-    core.compute = _AtOnce()
+    core.compute = AtOnce()
     limits = StreamLimits(8, _LIMIT, 30)
     return OipInferenceService(core, Lifecycle(), regions, max_message_bytes=_LIMIT, stream_limits=limits)
 

@@ -15,6 +15,9 @@ from support.mutations import mutated
 # Takes a message, and returns in a word what became of it; raises if that is not as it should be.
 Target = Callable[[bytes], str]
 
+# Messages, how many are wanted, and a seed -> damaged ones.
+Rearrange = Callable[[Sequence[bytes], int, int], Iterator[bytes]]
+
 # A message takes some tens of microseconds.
 _SLOW_S = 2.0
 
@@ -51,12 +54,20 @@ class Outcome:
         return f"{len(self.findings)} findings in {self.seconds:.1f} s; {grown}; {words}"
 
 
-def run(target: Target, messages: Sequence[bytes], *, count: int, seed: int, slow_s: float = _SLOW_S) -> Outcome:
+def run(
+    target: Target,
+    messages: Sequence[bytes],
+    *,
+    count: int,
+    seed: int,
+    rearrange: Rearrange = rearranged,
+    slow_s: float = _SLOW_S,
+) -> Outcome:
     """Give a target so many messages, and say what became of them."""
     outcome = Outcome()
     began = time.perf_counter()
     before = _held()
-    for number, data in enumerate(damaged(messages, count, seed)):
+    for number, data in enumerate(damaged(messages, count, seed, rearrange)):
         if number == int(count * _WARM_UP):
             before = _held()
         start = time.perf_counter()
@@ -77,11 +88,11 @@ def run(target: Target, messages: Sequence[bytes], *, count: int, seed: int, slo
     return outcome
 
 
-def damaged(messages: Sequence[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """Return messages whose bytes are damaged, and as many whose fields are, in turn."""
+def damaged(messages: Sequence[bytes], count: int, seed: int, rearrange: Rearrange) -> Iterator[bytes]:
+    """Return messages whose bytes are damaged, and as many whose parts are, in turn."""
     by_bytes = mutated(messages, count - count // 2, seed)
-    by_fields = rearranged(messages, count // 2, seed)
-    for one, other in zip_longest(by_bytes, by_fields):
+    by_parts = rearrange(messages, count // 2, seed)
+    for one, other in zip_longest(by_bytes, by_parts):
         yield one
         if other is not None:
             yield other
