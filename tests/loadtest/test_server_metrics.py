@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from numbatch.loadtest.server_metrics import Metrics, fetch, is_ours, parse, server_side
+from numbatch.loadtest.server_metrics import BatchRows, Metrics, fetch, is_ours, parse, server_side
 from support.processes import serving_with_http
 from support.server import write_model
 from support.tiny import tiny_model
@@ -38,6 +38,14 @@ def test_times_are_those_in_between() -> None:
     times = (found.queue_us, found.compute_us, found.overhead_us)
     assert times == pytest.approx((1000.0, 2000.0, 2000.0))
     assert found.batch_rows == 8.0
+
+
+def test_batches_have_a_size_in_each_second_in_which_something_was_computed() -> None:
+    moments = iter([metrics(0, 0), metrics(9, 3), metrics(9, 3), metrics(20, 10)])
+    batches = BatchRows(lambda: next(moments), ["double"])
+    for measured_s in (0.1, 0.4, 0.9, 1.05, 1.5, 2.1, 3.0):
+        batches.look(measured_s)
+    assert batches.by_second == {0: 8.0, 2: 8.0}
 
 
 def test_where_nothing_was_computed_there_are_none() -> None:

@@ -17,9 +17,9 @@ from numbatch.loadtest.preparation import Prepared
 from numbatch.loadtest.processes import GeneratorProcesses, Tick
 from numbatch.loadtest.progress import OnProgress, Progress
 from numbatch.loadtest.protocols import protocol_named
-from numbatch.loadtest.results import GeneratorLoad, Mismatch, ServerSide, Step
+from numbatch.loadtest.results import GeneratorLoad, Mismatch, Point, ServerSide, Step
 from numbatch.loadtest.series import Series, merged, summed
-from numbatch.loadtest.server_metrics import Metrics, fetch, is_ours, server_side
+from numbatch.loadtest.server_metrics import BatchRows, Metrics, fetch, is_ours, server_side
 from numbatch.loadtest.verdict import backlog_problem
 from numbatch.loadtest.workload import Workload
 
@@ -66,15 +66,18 @@ class Runner:
         before = self._metrics()
         start_s = time.monotonic() + LEAD_S
         parts = orders(load, self.workload, len(self.processes), start_s, self.schedule)
-        watch = _Watch(load, number, of, Series(len(parts), load.warmup_s), self.on_progress, self._metrics)
+        batch_rows = BatchRows(self._metrics, self.prepared.models) if self.workload.metrics_each_second else None
+        series = Series(len(parts), load.warmup_s)
+        watch = _Watch(load, number, of, series, self.on_progress, self._metrics, batch_rows)
         found = self.processes.run(parts, watch.tick)
         side = self._side(before, watch.at_begin or before, self._metrics(), found)
-        step = self._step(load, found, watch.series, side)
+        points = series.points(batch_rows.by_second if batch_rows else None)
+        step = self._step(load, found, points, side)
         self._save_mismatches(found)
         watch.finished(step)
         return step
 
-    def _step(self, load: Load, found: Sequence[Found], series: Series, side: ServerSide | None) -> Step:
+    def _step(self, load: Load, found: Sequence[Found], points: list[Point], side: ServerSide | None) -> Step:
         latency = merged(one.latency for one in found)
         service, lag, not_ok, refused = (
             merged(getattr(one, name) for one in found) for name in ("service", "lag", "not_ok", "refused")
@@ -117,7 +120,7 @@ class Runner:
             not_ok_us=not_ok.distribution(),
             refused_us=refused.distribution(),
             histogram=latency.buckets(),
-            series=series.points(),
+            series=points,
             generator=GeneratorLoad(
                 processes=len(found),
                 cpu_share=cpu_share,
@@ -174,9 +177,11 @@ class _Watch:
         series: Series,
         on_progress: OnProgress,
         metrics: Callable[[], Metrics | None],
+        batch_rows: BatchRows | None = None,
     ) -> None:
         self._load, self._number, self._of, self._on_progress, self._metrics = load, number, of, on_progress, metrics
         self.series = series
+        self._batch_rows = batch_rows
         self.at_begin: Metrics | None = None
         self._looked = False
         self._told = 0
@@ -187,6 +192,8 @@ class _Watch:
         if not self._looked and begin_s - _BEFORE_BEGIN_S <= tick["now_s"] < begin_s:
             self._looked = True
             self.at_begin = self._metrics()
+        if self._batch_rows is not None and tick["now_s"] >= begin_s:
+            self._batch_rows.look(tick["now_s"] - begin_s)
         self._on_progress(self._progress())
 
     def finished(self, step: Step) -> None:

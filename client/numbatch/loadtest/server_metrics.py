@@ -1,12 +1,13 @@
 """Where the time went on the server: what its /metrics say before and after a step.
 
 Reading them costs the server's event loop some milliseconds, which its callers wait for: they are read before and after
-a step, not during it.
+a step, and during it only for who asks for that.
 """
 
 import http.client
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -85,6 +86,50 @@ def is_ours(before: Metrics, after: Metrics, models: Sequence[str], ok: int, ans
     return ok <= requests <= answered * _MOST_OTHERS + 1
 
 
+def mean_between(before: Metrics, after: Metrics, models: Sequence[str], name: str) -> float | None:
+    """Return the mean of what was observed between two moments; None: nothing was."""
+    total, count = (
+        after.total(f"numbatch_{name}_{part}", model=models) - before.total(f"numbatch_{name}_{part}", model=models)
+        for part in ("sum", "count")
+    )
+    return total / count if count else None
+
+
+class BatchRows:
+    """How large the server's batches are, second by second.
+
+    Parameters
+    ----------
+    metrics : callable
+        Reads the metrics.
+    models : sequence of str
+        Those that are asked.
+
+    Attributes
+    ----------
+    by_second : dict of int to float
+        The mean rows of a batch in each second that is over, but for those in which nothing was computed.
+    """
+
+    def __init__(self, metrics: Callable[[], Metrics | None], models: Sequence[str]) -> None:
+        self._metrics, self._models = metrics, models
+        self._second = -1
+        self._before: Metrics | None = None
+        self.by_second: dict[int, float] = {}
+
+    def look(self, measured_s: float) -> None:
+        """Read the metrics if a second has begun since, of those that are measured."""
+        second = math.floor(measured_s)
+        if second <= self._second:
+            return
+        now = self._metrics()
+        if self._before is not None and now is not None and second == self._second + 1:
+            rows = mean_between(self._before, now, self._models, "batch_rows")
+            if rows is not None:
+                self.by_second[self._second] = rows
+        self._second, self._before = second, now
+
+
 def server_side(before: Metrics, after: Metrics, models: Sequence[str], service_us: float) -> ServerSide | None:
     """Return where the time went between two moments; None: nothing was computed.
 
@@ -97,22 +142,15 @@ def server_side(before: Metrics, after: Metrics, models: Sequence[str], service_
     service_us : float
         How long requests took on average as the caller saw it.
     """
-
-    def mean(name: str) -> float | None:
-        total, count = (
-            after.total(f"numbatch_{name}_{part}", model=models) - before.total(f"numbatch_{name}_{part}", model=models)
-            for part in ("sum", "count")
-        )
-        return total / count if count else None
-
-    queue_s, batch_s = mean("queue_duration_seconds"), mean("batch_duration_seconds")
+    names = ("queue_duration_seconds", "batch_duration_seconds", "batch_rows")
+    queue_s, batch_s, batch_rows = (mean_between(before, after, models, name) for name in names)
     if queue_s is None or batch_s is None:
         return None
     return ServerSide(
         queue_us=queue_s * 1e6,
         compute_us=batch_s * 1e6,
         overhead_us=max(service_us - (queue_s + batch_s) * 1e6, 0.0),
-        batch_rows=mean("batch_rows"),
+        batch_rows=batch_rows,
     )
 
 

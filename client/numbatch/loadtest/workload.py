@@ -100,6 +100,9 @@ class Workload:
         It ends when the rate that holds and the one that does not are so near, as a share.
     metrics : str, optional
         HOST:PORT of the server's /metrics; "": they are not read. Default: port 8002 of the server's host.
+    metrics_each_second : bool
+        Read them in each second of a step too, for the size of batches second by second. It costs the server some
+        milliseconds each time, which the latencies show.
     mismatch_folder : path
         Where wrong answers are saved.
     protocol : str
@@ -137,6 +140,7 @@ class Workload:
     start_rate: float = 100.0
     precision: float = 0.05
     metrics: str | None = None
+    metrics_each_second: bool = False
     mismatch_folder: str | Path = "."
     protocol: str = "native"
 

@@ -28,7 +28,8 @@ GROUPS = {
     "What is written": ("json_file", "html_file", "quiet"),
     "The generator": ("processes", "connections", "protocol"),
     "The server": (
-        *("server", "metrics", "tls", "root_certificates", "certificate", "private_key", "target_name_override"),
+        *("server", "metrics", "metrics_each_second", "tls", "root_certificates", "certificate", "private_key"),
+        "target_name_override",
         *("token_file", "allow_plaintext_token"),
     ),
 }
@@ -232,5 +233,10 @@ _OPTIONS = (
         "--metrics",
         metavar="HOST:PORT",
         help='Where the server answers HTTP, for its part of the times; "": nowhere.  [default: port 8002 of its host]',
+    ),
+    click.option(
+        "--metrics-each-second",
+        is_flag=True,
+        help="Read it in each second of a step, too, for the size of batches; that disturbs the server for some ms.",
     ),
 )
