@@ -45,6 +45,12 @@ def test_a_service_is_described_with_the_files_that_it_needs(calls: RawCalls, se
     assert {FileDescriptorProto.FromString(file).name for file in described} >= files
 
 
+def test_a_client_in_the_same_process_changes_nothing_of_it(calls: RawCalls) -> None:
+    pytest.importorskip("tritonclient.grpc")  # its stubs are in the pool of all
+    service = "inference.GRPCInferenceService"
+    test_a_service_is_described_with_the_files_that_it_needs(calls, service, {"inference/grpc_inference_service.proto"})
+
+
 def test_what_is_in_no_pool_is_not_found(calls: RawCalls) -> None:
     request = ServerReflectionRequest(file_containing_symbol="inference.NoService")
     assert reflect(calls, request).error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]

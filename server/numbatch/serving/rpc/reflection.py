@@ -62,9 +62,9 @@ class ReflectionService:
     """
 
     def __init__(self, services: Iterable[str], lifecycle: Lifecycle, limits: StreamLimits) -> None:
-        self._servicer = reflection.aio.ReflectionServicer(
-            [*services, reflection.SERVICE_NAME], _Pools(descriptor_pool.Default(), POOL)
-        )
+        # Ours first: the other one may have a client's file for the same service.
+        pools = _Pools(POOL, descriptor_pool.Default())
+        self._servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME], pools)
         self._lifecycle = lifecycle
         self._limits = limits
 
