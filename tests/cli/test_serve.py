@@ -56,6 +56,14 @@ def test_one_line_says_ready_and_sigterm_ends_it_with_0(repository: Path) -> Non
         assert "model=bad" in err  # the log
 
 
+def test_one_model_is_served_from_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, Sequential([Input((2,)), Dense(2)], seed=1).to_message("good"))
+    with serving("--model", f"other={folder}", "--json") as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+    assert [(model["name"], model["version"], model["state"]) for model in ready["models"]] == [("other", 1, "ready")]
+
+
 def test_json_says_ready_with_every_version(repository: Path) -> None:
     with serving("--model-repository", repository, "--json", "--log-level", "error") as process:
         assert process.stdout is not None

@@ -1,5 +1,6 @@
 """What a server is told, checked before it starts."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ def test_the_defaults_are_a_local_server() -> None:
         {"log_level": "loud"},
         {"model_control": "always"},
         {"poll_interval_s": 0.01},
+        {"model": "digits"},
         {"load_model": "digits,"},
         {"load_model": "../digits"},
         {"version_policy": "latest"},
@@ -67,6 +69,12 @@ def test_a_wrong_field_is_named_with_what_came_and_what_was_expected(field: dict
     assert (refused.value.reason, refused.value.field) == (Reason.INVALID_FIELD, name)
     assert refused.value.got in (repr(value), str(value))
     assert refused.value.expected
+
+
+def test_models_come_from_one_place() -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        ServerConfig(model="digits=models/digits", model_repository=Path("models"))
+    assert (refused.value.field, refused.value.expected) == ("model", "one of model and model_repository")
 
 
 def test_a_unix_socket_is_offered_only_where_it_may_be_had() -> None:

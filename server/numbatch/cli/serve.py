@@ -30,6 +30,7 @@ def serve(json_wanted: bool, **options: Any) -> None:
     Examples:
       numbatch serve --model-repository models
       numbatch serve --model-repository models --listen 0.0.0.0:8001
+      numbatch serve --model digits=models/digits    # one model, in a folder of any name
       numbatch serve --model-repository models --weights-precision bf16
       numbatch serve --model-repository models --model-control poll
       numbatch serve --model-repository models --workers 0    # as many processes as there are processors

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numbatch.engine.files import MODEL_FILES
+from numbatch.repository.single import SingleModel
 from numbatch.wire.names import is_model_name
 
 # One spelling for each number, so that no two folders are the same version; at most what fits an int64.
@@ -61,10 +62,40 @@ def scan(repository: Path) -> list[FoundVersion]:
     return sorted([*misplaced, *(found for folder in folders for found in _scan_model(root, folder))])
 
 
+def scan_single(model: SingleModel) -> list[FoundVersion]:
+    """Return the versions in a model's folder, ordered by number.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If the folder cannot be read; the message names it.
+    """
+    shown = f"model {str(model)!r}"
+    try:
+        root = model.folder.resolve(strict=True)
+        versions = _version_folders(root)
+        alone = not versions and _has_model_file(root)
+        others = [] if versions or alone else [path for path in root.iterdir() if path.is_dir()]
+    except FileNotFoundError as missing:
+        raise FileNotFoundError(f"{shown}: no such folder") from missing
+    except NotADirectoryError as file:
+        raise NotADirectoryError(f"{shown}: a file, expected a folder") from file
+    except PermissionError as denied:
+        raise PermissionError(f"{shown}: no permission to read it") from denied
+    if alone:
+        return [FoundVersion(model.name, 1, root, _leads_out(root, root))]
+    if versions:
+        return sorted(FoundVersion(model.name, int(path.name), path, _leads_out(root, path)) for path in versions)
+    problem = f"no model in {model.folder}; expected {MODEL_FILES[0]}, or folders of versions with it"
+    if any(map(_version_folders, others)):
+        problem += "; if it is a model repository, give it as that"
+    return [FoundVersion(model.name, 0, root, problem)]
+
+
 def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
     name = _name(folder)
     try:
-        versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
+        versions = _version_folders(folder)
         misplaced = not versions and _has_model_file(folder)
     except OSError as unreadable:
         yield FoundVersion(name, 0, folder, f"the folder cannot be read: {unreadable.strerror}")
@@ -74,7 +105,7 @@ def _scan_model(root: Path, folder: Path) -> Iterator[FoundVersion]:
         yield FoundVersion(name, 0, folder, f"the folder's name is no model name; expected {rule}")
     elif versions:
         for path in versions:
-            yield FoundVersion(name, int(path.name), path, _escape(root, path))
+            yield FoundVersion(name, int(path.name), path, _leads_out(root, path))
     elif misplaced:
         yield _misplaced(folder)
 
@@ -92,7 +123,13 @@ def _name(folder: Path) -> str:
     return os.fsencode(folder.name).decode(errors="replace")
 
 
+def _version_folders(folder: Path) -> list[Path]:
+    """Return the folders of versions in a model's folder, in no order."""
+    return [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()]
+
+
 def _has_model_file(folder: Path) -> bool:
+    """Return whether a folder is that of a version, by what lies in it."""
     return any((folder / file).is_file() for file in MODEL_FILES)
 
 
@@ -106,8 +143,8 @@ def _is_folder(path: Path) -> bool:
         return path.is_symlink()
 
 
-def _escape(root: Path, folder: Path) -> str:
-    """Return what is wrong if a version folder or its model file is really somewhere else."""
+def _leads_out(root: Path, folder: Path) -> str:
+    """Return what is wrong if a version folder or its model file is really somewhere else; "" if nothing is."""
     for path in (folder, *(folder / file for file in MODEL_FILES)):
         # Not `resolve`, which raises a RuntimeError for links that lead in a circle, before Python 3.13.
         if not Path(os.path.realpath(path)).is_relative_to(root):

@@ -19,6 +19,7 @@ from numbatch.repository.policy import LATEST, VersionPolicy
 from numbatch.repository.report import LoadReport
 from numbatch.repository.settings import DEFAULTS
 from numbatch.repository.signature import NOT_TRIED
+from numbatch.repository.single import SingleModel
 from numbatch.repository.snapshot import (
     Entry,
     Snapshot,
@@ -47,8 +48,8 @@ class Registry:
 
     Parameters
     ----------
-    repository : Path or None
-        The folder that models are loaded from. None: models come in messages only.
+    repository : Path, SingleModel or None
+        The folder that models are loaded from, or the one model that is. None: models come in messages only.
     load : Loader
         Makes the models.
     weights_precision : str
@@ -67,7 +68,7 @@ class Registry:
 
     def __init__(
         self,
-        repository: Path | None,
+        repository: Path | SingleModel | None,
         *,
         load: Loader = load_model,
         weights_precision: str = "f32",
@@ -78,6 +79,8 @@ class Registry:
         on_load: Callable[[LoadReport], None] = lambda _: None,
     ) -> None:
         self._repository = repository
+        # Whoever gives a model a name to be served under need not know the one in its message.
+        self._any_name = isinstance(repository, SingleModel)
         self._weights_precision = checked_precision(weights_precision)
         self._version_policy = version_policy
         self.memory = memory or MemoryAccount()
@@ -306,7 +309,8 @@ class Registry:
         name, version = ready.name, ready.version
         start = time.monotonic()
         try:
-            loaded = self._loader.load(name, source, precision, ready.settings.warm_up)
+            expected = "" if self._any_name and ready.signature is not None else name
+            loaded = self._loader.load(expected, source, precision, ready.settings.warm_up)
         except NumbatchError as refused:
             self._states.fail(name, version, refused.about(model=name, version=version), ready.signature)
             raise

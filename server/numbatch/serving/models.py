@@ -56,7 +56,7 @@ class Models:
         limit = config.max_model_memory_bytes
         self._stopped = threading.Event()
         self.registry = Registry(
-            config.model_repository,
+            config.models_on_disk,
             load=load,
             weights_precision=config.weights_precision,
             version_policy=parse_policy(config.version_policy),
@@ -82,7 +82,7 @@ class Models:
         explicit = config.model_control == "explicit"
         if config.load_model and not explicit:
             _log.warning("all models are loaded: load_model is without effect unless model_control is explicit")
-        if config.model_control == "poll" and config.model_repository is None:
+        if config.model_control == "poll" and config.models_on_disk is None:
             _log.warning(
                 "there is nothing to look at: model_control poll is without effect unless there is a repository"
             )

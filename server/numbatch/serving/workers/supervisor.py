@@ -67,7 +67,7 @@ def supervise(config: ServerConfig, *, on_ready: Callable[[ServerInfo], None] = 
     threads = config.compute_threads or min(max(1, processors // workers), MOST_THREADS)
     with (
         reserved_ports(replace(config, workers=workers, compute_threads=threads)) as told,
-        runtime_directory(config.runtime_directory, config.model_repository) as runtime,
+        runtime_directory(config.runtime_directory, config.models_folder) as runtime,
     ):
         asyncio.run(Supervisor(told, runtime, on_ready).run())
 
