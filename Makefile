@@ -17,7 +17,7 @@ FRAMEWORKS := .venv-frameworks
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test test-frameworks check bench-kernels bench-service soak fuzz format tutorial proto lock clean
+.PHONY: help demo test test-frameworks check bench-kernels bench-service soak fuzz format tutorial dashboard proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -58,6 +58,9 @@ format: $(VENV)/.dev ## Format and mend what can be mended
 
 tutorial: $(VENV)/.dev ## Run docs/tutorial.md, and write its outputs and pictures anew
 	$(BIN)/python scripts/tutorial.py
+
+dashboard: $(VENV)/.dev ## Write the Grafana dashboard, and the alerts for Kubernetes
+	$(BIN)/python scripts/dashboard.py
 
 proto: $(VENV)/.dev ## Generate the stubs of the .proto files
 	$(BIN)/python scripts/stubs.py

@@ -11,12 +11,9 @@ from numbatch.repository.report import LoadReport
 from numbatch.serving.config import ServerConfig
 from numbatch.serving.observability.levels import Sources
 from numbatch.serving.observability.service import Observability
-from support.project import ROOT
+from support.metrics_page import PAGE, ROW, listed_metrics
 from support.reports import BATCH, REQUEST, NoCalls
 from support.tiny import TINY, tiny_model
-
-PAGE = (ROOT / "docs" / "metrics.md").read_text()
-ROW = re.compile(r"\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|(?P<unit>[^|]*)\| \S.* \|")
 
 # Metric names end in the unit, or in the unit and _total.
 UNIT = re.compile(r".*_(seconds|bytes)(_total)?")
@@ -39,15 +36,12 @@ async def everything_happened() -> bytes:
 
 
 def test_the_page_lists_what_a_server_says() -> None:
-    listed = {
-        row["name"]: (row["type"], tuple(sorted(re.findall(r"`(\w+)`", row["labels"])))) for row in ROW.finditer(PAGE)
-    }
     said = {}
     for family in text_string_to_metric_families(asyncio.run(everything_happened()).decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         said[name] = (family.type, tuple(sorted(labels)))
-    assert listed == said
+    assert listed_metrics() == said
 
 
 def test_units_are_in_the_names() -> None:
