@@ -226,7 +226,6 @@ def _variables() -> list[dict[str, Any]]:
             "label": label,
             "type": "query",
             "datasource": SOURCE,
-            "definition": query,
             "query": {"query": query, "refId": name},
             "refresh": 2,
             "sort": 1,
@@ -239,8 +238,9 @@ def _variables() -> list[dict[str, Any]]:
         }
 
     source = {"name": "datasource", "label": "Source", "type": "datasource", "query": "prometheus", "hide": 0}
+    chosen = {"selected": True, "text": "Prometheus", "value": "prometheus"}
     return [
-        {**source, "current": {}, "options": [], "refresh": 1, "regex": "", "multi": False, "includeAll": False},
+        {**source, "current": chosen, "options": [], "refresh": 1, "regex": "", "multi": False, "includeAll": False},
         of("job", "Job", "label_values(numbatch_build_info, job)"),
         of("instance", "Server", 'label_values(numbatch_build_info{job=~"$job"}, instance)'),
         of("model", "Model", f"label_values(numbatch_model_default_version{{{_SERVERS}}}, model)"),
@@ -300,7 +300,14 @@ _OPTIONS = {
         "calculate": False,
         "yAxis": {"unit": panel.unit},
         "rowsFrame": {"layout": "auto"},
-        "color": {"mode": "scheme", "scheme": "Blues", "steps": 64, "exponent": 0.5, "scale": "exponential"},
+        "color": {
+            "mode": "scheme",
+            "scheme": "Blues",
+            "steps": 64,
+            "exponent": 0.5,
+            "scale": "exponential",
+            "reverse": False,
+        },
         "cellGap": 1,
         "tooltip": {"mode": "single", "yHistogram": False},
         "legend": {"show": True},
