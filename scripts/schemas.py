@@ -112,7 +112,8 @@ def _bare(schema: Any, names: bool = False) -> Any:
     if isinstance(schema, list):
         return [_bare(part) for part in schema]
     if not isinstance(schema, dict):
-        return schema
+        # Go has flags anywhere in a pattern, Python at its start.
+        return f"(?i){schema.replace('(?i)', '')}" if isinstance(schema, str) and "(?i)" in schema else schema
     kept = {key: part for key, part in schema.items() if names or not _for_people(key)}
     return {
         key: _bare(part, not names and key in ("properties", "patternProperties", "definitions", "$defs"))
