@@ -71,6 +71,11 @@ def level(name: str, by: str = "", among: str = _MODELS) -> str:
     return f"sum by ({by}) (numbatch_{name}{{{among}}})" if by else f"sum(numbatch_{name}{{{among}}})"
 
 
+def waiting(name: str, by: str = "") -> str:
+    """Return the query for a gauge of what waits, which a model has none of before something of it had to wait."""
+    return f"{level(name, by)} or 0 * {level('model_default_version', by)}"
+
+
 def share(part: str) -> str:
     """Return the query for the part of the requests that ended for some reasons; 0 where there are none of them."""
     return f"({rate('requests_total', where=part)} or vector(0)) / {rate('requests_total')}"
@@ -133,12 +138,12 @@ ROWS: dict[str, list[Panel]] = {
         Panel("timeseries", "Waiting percentiles", "How long requests wait to be computed.", "s", 8,
               percentiles("queue_duration_seconds", 0.5, 0.9, 0.99)),
         Panel("timeseries", "Requests waiting or running", "--max-in-flight bounds them, for each model.", "short", 8,
-              {"{{model}}: waiting or running": level("in_flight_requests", "model"),
-               "{{model}}: waiting": level("queued_requests", "model")}),
+              {"{{model}}: waiting or running": waiting("in_flight_requests", "model"),
+               "{{model}}: waiting": waiting("queued_requests", "model")}),
         Panel("timeseries", "Rows waiting", "--max-queued-rows bounds them.", "short", 8,
-              {"{{model}}": level("queued_rows", "model")}),
+              {"{{model}}": waiting("queued_rows", "model")}),
         Panel("timeseries", "Bytes waiting or running", "--max-bytes-in-flight and --max-queued-bytes bound them.",
-              "bytes", 8, {"in flight": level("in_flight_bytes", among=_SERVERS), "queued": level("queued_bytes")}),
+              "bytes", 8, {"in flight": level("in_flight_bytes", among=_SERVERS), "queued": waiting("queued_bytes")}),
         Panel("timeseries", "Calls and streams", "A drain waits for these.", "short", 8,
               {"calls": level("calls_in_progress", among=_SERVERS), "streams": level("open_streams", among=_SERVERS)}),
         Panel("timeseries", "Connections", "To the port of gRPC.", "short", 8,

@@ -35,10 +35,6 @@ class Prometheus:
             raise AssertionError(f"{expression}: {told}")
         return [{**series, "value": float(series["value"][1])} for series in told["result"]]
 
-    def targets(self) -> dict[str, str]:
-        """Return how each target fares: "up", "down" or "unknown"."""
-        return {target["scrapeUrl"]: target["health"] for target in self._get("/api/v1/targets")["activeTargets"]}
-
     def rules(self) -> list[str]:
         """Return the names of the rules that it follows."""
         return [rule["name"] for group in self._get("/api/v1/rules")["groups"] for rule in group["rules"]]
@@ -51,7 +47,7 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(config: Path, addresses: Sequence[str], folder: Path, interval: str = "250ms") -> Iterator[Prometheus]:
+def prometheus(config: Path, addresses: Sequence[str], folder: Path, interval: str = "1s") -> Iterator[Prometheus]:
     """Run Prometheus with a configuration whose jobs look at these addresses instead, every so often."""
     assert PROMETHEUS is not None
     told = yaml.safe_load(config.read_text())
