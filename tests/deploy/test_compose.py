@@ -1,5 +1,6 @@
 """docker-compose.yml: it fits the schema, and its profiles fit the server and what they mount."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,7 +72,11 @@ def test_ports_are_open_to_this_machine_alone(name: str) -> None:
 
 
 def test_ports_and_volumes_are_given_once() -> None:
-    ports = [port.split(":")[1] for said in services().values() for port in said.get("ports", ())]
+    ports = [
+        re.sub(r"[^:]*:(?:\$\{\w+:-(\d+)\}|(\d+)):.*", r"\1\2", port)
+        for said in services().values()
+        for port in said.get("ports", ())
+    ]
     assert len(ports) == len(set(ports))
     mounts = [volume.split(":")[0] for said in services().values() for volume in said.get("volumes", ())]
     named = {mount for mount in mounts if not mount.startswith(".")}
@@ -85,6 +90,7 @@ def test_replicas_are_what_the_server_is_but_for_its_ports() -> None:
     assert {key: said for key, said in replica.items() if key not in own} == {
         key: said for key, said in server.items() if key not in own
     }
+    assert replica["deploy"]["resources"] == server["deploy"]["resources"]
 
 
 def test_the_report_of_the_load_test_lands_in_its_volume() -> None:
