@@ -87,3 +87,15 @@ def test_numba_that_may_not_compile_is_named_as_the_reason(directory: Any, monke
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     with pytest.raises(RuntimeError, match="NUMBA_DISABLE_JIT is set.*unset it"):
         run_it()
+
+
+def test_a_warm_cache_is_only_read(directory: Any, caplog: Any) -> None:
+    def everything() -> Any:
+        return {path: path.stat().st_mtime_ns for path in [directory, *directory.rglob("*")]}
+
+    run_it()
+    before = everything()
+    caplog.clear()
+    assert run_it() == 42
+    assert [record.message.rsplit(" in ", 1)[0] for record in caplog.records] == ["kernels taken from the cache"]
+    assert everything() == before  # a folder's time changes with every file that is made in it, even for a moment

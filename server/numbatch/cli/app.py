@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "NUMBATCH_SERVER": "The server that commands talk to where --server is not given.",
     "NUMBATCH_HTTP": "Where the server that `numbatch top` watches answers HTTP.",
     "NUMBATCH_CACHE_DIR": "Where compiled kernels are kept. [default: XDG_CACHE_HOME/numbatch, ~/.cache/numbatch]",
+    "NUMBATCH_CPU_LEVEL": "What kernels are compiled for. auto: the highest level of x86-64 that this processor has; "
+    "x86-64-v4, -v3, -v2: that one. [default: host, this very processor]",
 }
 
 

@@ -53,9 +53,22 @@ def warm_up(*, apart: bool = False) -> WarmUp:
         Compile in a process of its own, for a process that lives long: the compiler's 100 MB end with it.
     """
     started = time.perf_counter()
+    done = make_code(apart=apart)
+    compute_team()
+    return done._replace(seconds=time.perf_counter() - started)
+
+
+def make_code(*, apart: bool = False) -> WarmUp:
+    """Make the machine code of the kernels, and run none of it: it may be for another processor than this one.
+
+    Parameters
+    ----------
+    apart : bool
+        As for `warm_up`.
+    """
+    started = time.perf_counter()
     for part in PARTS:
         part.prepare(_compile_apart if apart else None)
-    compute_team()
     seconds = time.perf_counter() - started
     from_cache = all(part.from_cache for part in PARTS)
     problem = next((part.cache_problem for part in PARTS if part.cache_problem), "")
