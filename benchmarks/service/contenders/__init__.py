@@ -67,7 +67,7 @@ class Contender(NamedTuple):
     computes: bool = True
 
 
-NAMES = ("echo", "numbatch", "mlserver", "ray_serve")
+NAMES = ("echo", "numbatch", "numbatch_oip", "mlserver", "ray_serve")
 
 
 def contenders(names: Iterable[str]) -> list[Contender]:
