@@ -17,7 +17,7 @@ FRAMEWORKS := .venv-frameworks
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test test-frameworks check bench-kernels bench-service soak fuzz format tutorial dashboard proto lock clean
+.PHONY: help demo test test-container test-frameworks check bench-kernels bench-service soak fuzz format tutorial dashboard proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -32,6 +32,9 @@ test: check ## Check and run every test
 test-frameworks: $(FRAMEWORKS)/.installed ## Test conversion beside Keras, PyTorch and scikit-learn (FRAMEWORKS_PIP_ARGS="...": CONTRIBUTING)
 	TF_CPP_MIN_LOG_LEVEL=2 TF_ENABLE_ONEDNN_OPTS=0 CUDA_VISIBLE_DEVICES= \
 		$(FRAMEWORKS)/bin/python -m pytest $(wildcard tests/frameworks tests/parity)
+
+test-container: $(VENV)/.dev ## Build the images and use them with a Docker daemon (root gets one: apt-get install docker.io debootstrap)
+	PYTHONPATH=tests $(BIN)/python -m container $(CONTAINER)
 
 check: $(VENV)/.dev ## Formatting, lint, types, import contracts, generated stubs
 	$(BIN)/ruff format --check .

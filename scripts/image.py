@@ -87,12 +87,13 @@ def files_of(distribution: importlib.metadata.Distribution) -> Iterator[Path]:
 
 def files_of_python() -> Iterator[Path]:
     """Return the interpreter, all links that lead to it, and its library."""
-    link = Path(sys.executable)
-    yield link.parent.parent / "pyvenv.cfg"
-    while link.is_symlink():
+    environment = Path(sys.prefix)
+    yield environment / "pyvenv.cfg"
+    for link in sorted((environment / "bin").glob("python*")):
+        while link.is_symlink():
+            yield link
+            link = Path(os.path.normpath(link.parent / link.readlink()))
         yield link
-        link = Path(os.path.normpath(link.parent / link.readlink()))
-    yield link
     for folder, folders, names in os.walk(sysconfig.get_path("stdlib")):
         folders[:] = [name for name in folders if not _left_out_of_library(name)]
         yield from (Path(folder, name) for name in names if not _left_out_of_library(name))
