@@ -14,10 +14,11 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 	--extra server --group build
 
 FRAMEWORKS := .venv-frameworks
+CLIENTS := .venv-clients
 
 PEERS := .venv-peers/mlserver/.installed .venv-peers/ray_serve/.installed
 
-.PHONY: help demo test test-container test-frameworks check bench-kernels bench-service soak fuzz format tutorial dashboard proto lock clean
+.PHONY: help demo test test-clients test-container test-frameworks check bench-kernels bench-service soak fuzz format tutorial dashboard proto lock clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -32,6 +33,9 @@ test: check ## Check and run every test
 test-frameworks: $(FRAMEWORKS)/.installed ## Test conversion beside Keras, PyTorch and scikit-learn (FRAMEWORKS_PIP_ARGS="...": CONTRIBUTING)
 	TF_CPP_MIN_LOG_LEVEL=2 TF_ENABLE_ONEDNN_OPTS=0 CUDA_VISIBLE_DEVICES= \
 		$(FRAMEWORKS)/bin/python -m pytest $(wildcard tests/frameworks tests/parity)
+
+test-clients: $(VENV)/.server $(CLIENTS)/.installed ## Test with KServe's client, in an environment of its own
+	NUMBATCH=$(abspath $(BIN))/numbatch $(CLIENTS)/bin/python -m pytest --noconftest -c /dev/null --rootdir . tests/other_clients
 
 test-container: $(VENV)/.dev ## Build the images and use them with a Docker daemon (root gets one: apt-get install docker.io debootstrap)
 	PYTHONPATH=tests $(BIN)/python -m container $(CONTAINER)
@@ -73,7 +77,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml anew (LOCK=--upgrade: at 
 	$(COMPILE) $(LOCK) --group dev --constraint requirements/server.txt --output-file requirements/dev.txt
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .venv-peers $(FRAMEWORKS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers $(FRAMEWORKS) $(CLIENTS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg:
@@ -113,6 +117,13 @@ $(BIN)/uv: | $(VENV)/pyvenv.cfg
 	@echo ".venv-peers/$*: installing $<"
 	-@$(BIN)/python -m venv --clear .venv-peers/$* && \
 		.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+
+# Others' clients ask for versions that no server needs.
+$(CLIENTS)/.installed: requirements/clients.txt | $(VENV)/pyvenv.cfg
+	@echo "$(CLIENTS): installing requirements/clients.txt"
+	@$(BIN)/python -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/clients.txt
+	@touch $@
 
 # An environment of its own: the frameworks take gigabytes, and ask for versions that no server needs. What tests need
 # comes from the lock; PyTorch from wherever FRAMEWORKS_PIP_ARGS says, as its usual build brings what GPUs need.
