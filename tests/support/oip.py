@@ -8,6 +8,7 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 
 from numbatch.oip.grpc_inference_service_pb2 import (
+    InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
     ModelStreamInferResponse,
@@ -85,3 +86,10 @@ def outputs(response: ModelInferResponse) -> dict[str, Array]:
 def ask(calls: RawCalls, method: str, message: Message, answer: type[MessageT]) -> MessageT:
     """Call any other method."""
     return answer.FromString(calls.unary(SERVICE + method, message.SerializeToString()))
+
+
+def typed(datatype: str, shape: list[int], **contents: Any) -> ModelInferRequest:
+    """A request to the tiny model, with typed contents."""
+    message = ModelInferRequest(model_name="tiny")
+    message.inputs.add(name="input", datatype=datatype, shape=shape, contents=InferTensorContents(**contents))
+    return message
