@@ -57,5 +57,5 @@ def _wait(process: subprocess.Popen[bytes], admin: str, servers: int, log: Path)
                 return
         except OSError:
             pass  # it does not listen yet
-        time.sleep(0.02)
+        time.sleep(0.02)  # a program of others, which only answers when it is asked
     raise AssertionError(log.read_text() if log.exists() else "Envoy did not start")

@@ -76,5 +76,5 @@ def _ready(address: str, process: subprocess.Popen[bytes], log: Path) -> str:
                 return address
         except OSError:
             pass  # it does not listen yet
-        time.sleep(0.02)
+        time.sleep(0.02)  # a program of others, which only answers when it is asked
     raise AssertionError(log.read_text())

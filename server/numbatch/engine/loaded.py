@@ -52,7 +52,8 @@ def load_model(
     name : str
         The model's name, if its message has none. One that has another is refused. Default: that of the folder.
     weights_precision : str
-        "f32", or "bf16": weights (but not biases) are rounded to bfloat16, which halves their memory.
+        "f32", or "bf16": kernels of dense layers are rounded to bfloat16, which halves their memory; all else stays
+        float32.
     make_arena : callable
         Returns the memory for so many packed weights: zeros, aligned to 64 bytes.
 

@@ -6,6 +6,8 @@ from typing import Any
 from numbatch.convert.onnx.activations import SELU_ALPHA, SELU_GAMMA
 from numbatch.convert.onnx.nodes_writer import NodesWriter
 from numbatch.engine.activations import Function
+from numbatch.wire.errors import error
+from numbatch.wire.reasons import Reason
 
 # Those that ONNX has: the operator and its attributes.
 _OPERATORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -45,4 +47,4 @@ def write_activation(writer: NodesWriter, function: Function, x: str, output: st
         minus = writer.node("Neg", [x], output, "minus")
         writer.node("Neg", [writer.node("Softplus", [minus], output, "softplus")], output)
     else:
-        raise NotImplementedError(function.name)
+        raise error(Reason.ACTIVATION_UNSUPPORTED, "has no ONNX form here", field=output, got=function.name)
